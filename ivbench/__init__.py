@@ -1,0 +1,1 @@
+"""Evaluation and benchmarking of text-to-video diffusion cascades in the manner of Imagen Video."""

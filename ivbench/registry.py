@@ -1,0 +1,63 @@
+"""The one registry: names to lazily imported objects, by kind.
+
+Built-in entries live in the table below; other packages add theirs by entry points of the group `ivbench.<kind>`.
+An entry is a target `module:object`, imported only when it is asked for, so that looking up names is free.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from ivbench.errors import ConfigError, did_you_mean
+
+__all__ = ["load", "names", "target"]
+
+_BUILTIN: dict[str, dict[str, str]] = {
+    "schedule": {
+        "cosine": "ivbench.diffusion.schedule:CosineSchedule",
+    },
+    "sampler": {
+        "ddim": "ivbench.diffusion.samplers.ddim:DDIM",
+        "ancestral": "ivbench.diffusion.samplers.ancestral:Ancestral",
+        "stochastic": "ivbench.diffusion.samplers.stochastic:Stochastic",
+        "heun": "ivbench.diffusion.samplers.heun:Heun",
+    },
+}
+
+
+@cache
+def _targets(kind: str) -> dict[str, str]:
+    found = dict(_BUILTIN.get(kind, {}))
+    for point in entry_points(group=f"ivbench.{kind}"):
+        found.setdefault(point.name, point.value)
+    return found
+
+
+def names(kind: str) -> list[str]:
+    """The names registered under a kind, sorted."""
+    return sorted(_targets(kind))
+
+
+def target(kind: str, name: str) -> str:
+    """The `module:object` that a name stands for.
+
+    Raises:
+        ConfigError: no such name; says the nearest one.
+    """
+    targets = _targets(kind)
+    if name not in targets:
+        raise ConfigError(f'no {kind} is called "{name}".{did_you_mean(name, targets)}')
+    return targets[name]
+
+
+def load(kind: str, name: str) -> Any:
+    """Import and return the object that a name stands for.
+
+    Raises:
+        ConfigError: no such name; says the nearest one.
+    """
+    module, _, attribute = target(kind, name).partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,197 @@
+"""`results.json`, version 1: everything that a report, a comparison or a gate may say, and nothing else.
+
+Written by score (a run), read by report, check and compare. Every field is described; readers never compute a
+statistic. Older versions are upgraded on read (`ivbench.results.upgrade`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "RESULTS_VERSION",
+    "Cell",
+    "CascadeInfo",
+    "Counts",
+    "Difference",
+    "Environment",
+    "GalleryEntry",
+    "Interval",
+    "Results",
+    "RunScore",
+    "Score",
+    "StageCost",
+    "StageInfo",
+    "SuiteInfo",
+]
+
+RESULTS_VERSION = 1
+
+
+class Record(BaseModel):
+    """Base of every record: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Interval(Record):
+    """A confidence interval and how it was made."""
+
+    low: float
+    high: float
+    level: float = 0.95
+    method: str = Field(description="e.g. 'cluster bootstrap over prompts, 2000 draws' or 'jackknife over 32 groups'")
+
+
+class Counts(Record):
+    """How many videos stand behind a number."""
+
+    generated: int
+    failed: int
+    used: int
+    reference: int | None = None
+
+
+class RunScore(Record):
+    """One run's value."""
+
+    seed: int
+    value: float
+
+
+class Score(Record):
+    """One number of one cell, or of the ground truth, with all that decides it."""
+
+    metric: str = Field(description="registry name: frame_fid, fvd, clip_score, r_precision, ...")
+    label: str = Field(description="as shown, with the extractor: 'frame FID [shapes-frame]'")
+    protocol: str = Field(description="metric/profile@version+hash")
+    fields: dict[str, str | int | float | bool | None] = Field(description="what the protocol's hash covers")
+    value: float = Field(description="headline: pooled over runs for a Frechet metric, mean over prompts for a mean")
+    runs: list[RunScore] = Field(description="one value a run, by the paper's convention")
+    mean: float = Field(description="mean over runs")
+    stderr: float | None = Field(description="standard error over runs; None with one run")
+    interval: Interval | None
+    higher_is_better: bool
+    unit: str = Field(default="", description="'%' for R-Precision")
+    counts: Counts
+    context: dict[str, float] = Field(
+        default_factory=dict,
+        description="values that give the number a scale: ground_truth, shuffled, chance, null_mean, null_q95, ...",
+    )
+    decisive: bool = Field(default=True, description="False where too few samples: shown, decides nothing")
+    notes: list[str] = Field(default_factory=list, description="warnings shown beside the number")
+
+
+class StageCost(Record):
+    """What one stage of a cell costs for one video."""
+
+    stage: str
+    sampler: str
+    steps: int
+    nfe: int = Field(description="network evaluations a video; guidance doubles")
+    flops: float = Field(description="1 MAC = 2 FLOPs")
+    seconds: float | None = Field(default=None, description="measured: warm, fixed batch, never from a cache")
+    peak_memory_mib: float | None = None
+
+
+class GalleryEntry(Record):
+    """A sample shown in the report."""
+
+    prompt: str
+    prompt_index: int
+    sample: str = Field(description="path of the sprite strip (WebP, frames side by side), relative to results.json")
+    frames: int
+    fps: float
+    scores: dict[str, float] = Field(default_factory=dict, description="per-sample values, e.g. clip_score")
+
+
+class Cell(Record):
+    """One point of the grid on one cascade."""
+
+    id: str
+    label: str = Field(description="short, unique within the results: 'w=3 ddim 32'")
+    settings: dict[str, str | int | float | bool | None] = Field(description="the grid's axes, flat, for tables")
+    guidance_w: float | None = Field(description="constant guidance weight w, where the cell has one")
+    scale_g: float | None = Field(description="the same as scale g = 1 + w")
+    costs: list[StageCost]
+    timing: str = Field(default="", description="how the seconds were measured: device, batch, warm-up, repeats")
+    scores: list[Score]
+    gallery: list[GalleryEntry]
+    complete: bool = True
+    problem: str = Field(default="", description="why the cell has no scores, where it has none")
+
+
+class Difference(Record):
+    """A paired difference between two cells: a minus b."""
+
+    a: str = Field(description="cell id")
+    b: str
+    metric: str
+    protocol: str
+    value: float
+    interval: Interval
+    significant: bool = Field(description="the interval excludes 0 and both scores decide")
+
+
+class StageInfo(Record):
+    """One stage of the cascade, as in the paper's Figure 6."""
+
+    name: str
+    kind: Literal["base", "tsr", "ssr"]
+    frames: int
+    height: int
+    width: int
+    fps: float
+    parameters: int
+    weights: str = Field(description="sha256 of the weights file")
+
+
+class CascadeInfo(Record):
+    name: str
+    digest: str
+    description: str = ""
+    stages: list[StageInfo]
+    text_encoder: str = ""
+
+
+class SuiteInfo(Record):
+    name: str
+    digest: str
+    description: str = ""
+    prompts: list[str]
+    runs: int
+    seeds: list[int]
+
+
+class Environment(Record):
+    """Where the numbers were made. Results that mix environments say so."""
+
+    ivbench: str
+    python: str
+    platform: str
+    processor: str
+    device: str
+    dtype: str
+    threads: int
+    libraries: dict[str, str]
+    git: str = ""
+
+
+class Results(Record):
+    """The whole file."""
+
+    format: Literal["ivbench-results"] = "ivbench-results"
+    version: int = RESULTS_VERSION
+    created: str = Field(description="UTC, ISO 8601")
+    command: str
+    suite: SuiteInfo
+    cascade: CascadeInfo
+    environments: list[Environment]
+    cells: list[Cell]
+    ground_truth: list[Score] = Field(description="the same metrics on real clips of the same prompts")
+    ground_truth_gallery: list[GalleryEntry] = Field(default_factory=list)
+    differences: list[Difference] = Field(default_factory=list)
+    disclosures: list[str] = Field(default_factory=list, description="choices the paper leaves open, and ours")
+    notes: list[str] = Field(default_factory=list)

@@ -1,0 +1,131 @@
+"""A cascade as data: its stages in order, and its text encoder."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ivbench.spec.flops import flops
+from ivbench.spec.parameters import count
+from ivbench.spec.video_unet import VideoUNetSpec
+
+__all__ = ["CascadeSpec", "StageKind", "StageSpec", "TextSpec"]
+
+StageKind = Literal["base", "tsr", "ssr"]
+
+
+class Frozen(BaseModel):
+    """Base of the specs: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextSpec(Frozen):
+    """The frozen text encoder."""
+
+    encoder: str = Field(description="a zoo name, a local folder or a hub id")
+    dim: int = Field(gt=0)
+    length: int = Field(gt=0, description="tokens a prompt; longer prompts are cut, keeping the end token")
+
+
+class StageSpec(Frozen):
+    """One stage: the size of its output video, its network and how that was trained."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    kind: StageKind
+    frames: int = Field(gt=0)
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    fps: float = Field(gt=0)
+    unet: VideoUNetSpec
+    parameterization: Literal["x", "eps", "v"] = "v"
+    schedule: str = "cosine"
+    logsnr_min: float = -20.0
+    logsnr_max: float = 20.0
+    frame_filling: Literal["repeat", "blank"] = Field(
+        default="repeat", description="TSR: what stands in for the missing frames of the conditioning video"
+    )
+    oscillates: bool = Field(default=False, description="the paper's oscillating guidance applies to this stage")
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(T, H, W, C) of the output video."""
+        return self.frames, self.height, self.width, 3
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return count(self.unet)
+
+    def flops(self, text_length: int) -> int:
+        """FLOPs of one network evaluation of one video."""
+        return flops(self.unet, self.frames, self.height, self.width, text_length)
+
+    @model_validator(mode="after")
+    def _check(self) -> StageSpec:
+        if self.height % self.unet.stride or self.width % self.unet.stride:
+            raise ValueError(
+                f'stage "{self.name}" is {self.height}x{self.width} (HxW); its net needs multiples of {self.unet.stride}'
+            )
+        if self.unet.conditioning != (self.kind != "base"):
+            raise ValueError(f'stage "{self.name}" is {self.kind}: unet.conditioning must be {self.kind != "base"}')
+        return self
+
+
+class CascadeSpec(Frozen):
+    """A text encoder and stages that feed one another."""
+
+    name: str
+    text: TextSpec
+    stages: tuple[StageSpec, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> CascadeSpec:
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names):
+            raise ValueError(f"stage names must differ, got {', '.join(names)}")
+        if self.stages[0].kind != "base":
+            raise ValueError(f'the first stage must be of kind base, got {self.stages[0].kind} "{names[0]}"')
+        for before, stage in zip(self.stages, self.stages[1:], strict=False):
+            _check_pair(before, stage)
+        for stage in self.stages:
+            if stage.unet.text_dim != self.text.dim:
+                raise ValueError(
+                    f'stage "{stage.name}" expects text tokens of width {stage.unet.text_dim}, '
+                    f"the text encoder {self.text.encoder} gives {self.text.dim}"
+                )
+        return self
+
+    def stage(self, name: str) -> StageSpec:
+        """The stage of that name.
+
+        Raises:
+            KeyError: no such stage.
+        """
+        return next((stage for stage in self.stages if stage.name == name), None) or _missing(name)
+
+    def before(self, name: str) -> StageSpec | None:
+        """The stage that feeds the one of that name; None for the first."""
+        names = [stage.name for stage in self.stages]
+        index = names.index(name)
+        return self.stages[index - 1] if index else None
+
+
+def _missing(name: str) -> StageSpec:
+    raise KeyError(name)
+
+
+def _check_pair(before: StageSpec, stage: StageSpec) -> None:
+    got = f"{before.frames}x{before.height}x{before.width} from {before.name}"
+    if stage.kind == "base":
+        raise ValueError(f'stage "{stage.name}" is of kind base; only the first stage may be')
+    if stage.kind == "tsr":
+        fits = stage.frames % before.frames == 0 and (stage.height, stage.width) == (before.height, before.width)
+        need = f"a whole fraction of {stage.frames} frames of {stage.height}x{stage.width}"
+    else:
+        fits = stage.frames == before.frames and stage.height % before.height == 0 and stage.width % before.width == 0
+        fits = fits and stage.height * before.width == stage.width * before.height
+        need = f"{stage.frames} frames of a whole fraction of {stage.height}x{stage.width}"
+    if not fits:
+        raise ValueError(f'stage "{stage.name}" expects {need} (HxW), got {got}. Set stages.{stage.name} to fit.')

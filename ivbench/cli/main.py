@@ -1,0 +1,97 @@
+"""The command `ivbench`: the group of commands, and what happens to errors.
+
+Exit codes: 0 pass, 1 regression, 2 usage or missing value, 3 inconclusive, 70 a fault in ivbench itself (with its
+traceback: please report it), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from ivbench.cli.lazy import LazyCommand, LazyGroup
+from ivbench.errors import IvbenchError, MissingDependencyError
+
+__all__ = ["COMMANDS", "EXIT_FAULT", "EXIT_INTERRUPTED", "EXIT_USAGE", "ivbench", "main"]
+
+EXIT_USAGE = 2
+EXIT_FAULT = 70
+EXIT_INTERRUPTED = 130
+
+COMMANDS = {
+    "run": LazyCommand("ivbench.cli.run:run", "Plan, sample, score and report a suite: the whole way in one command"),
+    "plan": LazyCommand("ivbench.cli.plan:plan", "Show a suite's cells, tasks and cost before anything runs"),
+    "sample": LazyCommand("ivbench.cli.sample:sample", "Sample a suite's videos into the store"),
+    "score": LazyCommand("ivbench.cli.score:score", "Score the sampled videos and write results.json"),
+    "report": LazyCommand("ivbench.cli.report:report", "Write the HTML report of a results.json"),
+    "train": LazyCommand("ivbench.cli.train:train", "Train a stage, a text encoder or a probe from a recipe"),
+    "zoo": LazyCommand("ivbench.cli.zoo:zoo", "List, show and verify the cascades that come with ivbench"),
+}
+
+# The extra that brings a library, for the message where one is missing.
+_EXTRAS = {
+    "altair": "zoo",
+    "av": "video",
+    "jax": "jax",
+    "open_clip": "zoo",
+    "psutil": "zoo",
+    "tokenizers": "zoo",
+    "torch": "zoo",
+    "torchvision": "zoo",
+    "transformers": "zoo",
+    "vl_convert": "zoo",
+}
+
+
+@click.command(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="ivbench", message="ivbench %(version)s")
+def ivbench() -> None:
+    """Sample and score text-to-video diffusion cascades the way the Imagen Video paper does.
+
+    `ivbench run` needs no argument: it samples the small cascade that comes with ivbench over a small grid, scores it,
+    and opens the report.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; a user's mistake is one line on stderr.
+
+    Args:
+        arguments: what follows `ivbench`; by default the process's own.
+    """
+    try:
+        returned = ivbench.main(args=arguments, prog_name="ivbench", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return EXIT_USAGE
+    except (IvbenchError, click.ClickException, OSError) as error:
+        click.echo(f"Error: {_one_line(error)}", err=True)
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. What was finished is kept; the same command goes on from there.", err=True)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get(error.name or "")):
+            click.echo(f"Error: {MissingDependencyError(str(error.name), extra)}", err=True)
+            return EXIT_USAGE
+        traceback.print_exc(file=sys.stderr)
+        click.echo("This is a fault in ivbench, not in its input. Please report it with the lines above.", err=True)
+        return EXIT_FAULT
+    return returned if isinstance(returned, int) else 0
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        message = f"{error.strerror}: {error.filename}"
+    else:
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        message = f"{message} See: {error.ctx.command_path} --help"
+    return " ".join(message.split()) or type(error).__name__

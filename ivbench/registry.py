@@ -18,12 +18,17 @@ __all__ = ["load", "names", "target"]
 _BUILTIN: dict[str, dict[str, str]] = {
     "schedule": {
         "cosine": "ivbench.diffusion.schedule:CosineSchedule",
+        "linear": "ivbench.diffusion.schedule:LinearSchedule",
+        "sigmoid": "ivbench.diffusion.schedule:SigmoidSchedule",
     },
     "sampler": {
         "ddim": "ivbench.diffusion.samplers.ddim:DDIM",
         "ancestral": "ivbench.diffusion.samplers.ancestral:Ancestral",
         "stochastic": "ivbench.diffusion.samplers.stochastic:Stochastic",
         "heun": "ivbench.diffusion.samplers.heun:Heun",
+    },
+    "text_encoder": {
+        "t5": "ivbench.text.torch_t5:T5TextEncoder",
     },
 }
 

@@ -1,0 +1,1 @@
+"""The Video U-Net in each framework. A framework is imported only by the file that carries its name."""

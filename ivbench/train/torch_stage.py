@@ -1,0 +1,208 @@
+"""Training of one stage in PyTorch: loss, loop, moving average, checkpoints that resume to the same curve."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ivbench.cascade.conditioning import conditioning_video
+from ivbench.diffusion.schedule import CosineSchedule, alpha, sigma
+from ivbench.errors import ConfigError, NonFiniteError
+from ivbench.nets.torch_video_unet import TorchVideoUNet
+from ivbench.spec import StageSpec
+from ivbench.text import TextEncoder
+from ivbench.train.batches import Batch, ShapesBatches
+from ivbench.train.recipe import StageRecipe
+from ivbench.train.torch_text_table import TextTable
+
+__all__ = ["Progress", "StageTrainer"]
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+
+Progress = Callable[[dict[str, float]], None]
+
+
+class StageTrainer:
+    """Trains one stage by its recipe; everything that it needs to resume lies in `folder`.
+
+    Args:
+        recipe: how.
+        stage: what.
+        before: the stage that feeds it; None for a base model.
+        encoder: the frozen text encoder.
+        folder: checkpoint, log and strips; created, or resumed from.
+
+    Raises:
+        ConfigError: the folder belongs to another recipe.
+    """
+
+    def __init__(
+        self, recipe: StageRecipe, stage: StageSpec, before: StageSpec | None, encoder: TextEncoder, folder: Path
+    ) -> None:
+        self.recipe, self.stage, self.folder = recipe, stage, folder
+        torch.manual_seed(recipe.seed)
+        self.net = TorchVideoUNet(stage.unet).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+        self._optimizer = torch.optim.AdamW(
+            self.net.parameters(),
+            lr=recipe.learning_rate,
+            betas=recipe.betas,
+            weight_decay=recipe.weight_decay,
+        )
+        self._batches = ShapesBatches(recipe, stage, before)
+        self._table = TextTable(encoder, self._batches.vocabulary())
+        self._schedule = CosineSchedule(stage.logsnr_min, stage.logsnr_max)
+        self.step, self.seconds = 0, 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+        self._resume()
+
+    def run(self, on_step: Progress, on_strip: Callable[[StageTrainer], None] | None = None) -> None:
+        """Train to the recipe's last step, or go on from the last checkpoint.
+
+        Args:
+            on_step: called with step, loss, rate and seconds left after each step.
+            on_strip: called every `strip_every` steps and at the end.
+
+        Raises:
+            NonFiniteError: the loss has become NaN or infinity.
+        """
+        self.net.train()
+        with (self.folder / LOG).open("a") as log:
+            while self.step < self.recipe.steps:
+                started = time.perf_counter()
+                record = self._update()
+                self.step += 1
+                self.seconds += time.perf_counter() - started
+                rate = self.step / self.seconds
+                record |= {"step": self.step, "rate": rate, "left": (self.recipe.steps - self.step) / rate}
+                log.write(json.dumps(record) + "\n")
+                on_step(record)
+                last = self.step == self.recipe.steps
+                if last or self.step % self.recipe.checkpoint_every == 0:
+                    log.flush()
+                    self.save()
+                if on_strip is not None and (last or self.step % self.recipe.strip_every == 0):
+                    on_strip(self)
+
+    def averaged(self) -> TorchVideoUNet:
+        """A net with the moving average of the weights, for sampling."""
+        net = TorchVideoUNet(self.stage.unet).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net.load_state_dict(self.average)
+        return net.eval().requires_grad_(False)
+
+    def save(self) -> None:
+        """Write the checkpoint: whole, or not at all."""
+        state = {
+            "recipe": self.recipe.model_dump_json(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "net": self.net.state_dict(),
+            "average": self.average,
+            "optimizer": self._optimizer.state_dict(),
+        }
+        partial = self.folder / (CHECKPOINT + ".partial")
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.folder / CHECKPOINT)
+
+    def _resume(self) -> None:
+        path = self.folder / CHECKPOINT
+        if not path.is_file():
+            return
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        if state["recipe"] != self.recipe.model_dump_json():
+            raise ConfigError(f"{self.folder} holds a training by another recipe. Give another folder with --out.")
+        self.step, self.seconds, self.average = state["step"], state["seconds"], state["average"]
+        self.net.load_state_dict(state["net"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._cut_log()
+
+    def _cut_log(self) -> None:
+        """Drop the log's lines after the checkpoint: those steps are done again."""
+        log = self.folder / LOG
+        if log.is_file():
+            lines = log.read_text().splitlines(keepends=True)[: self.step]
+            log.write_text("".join(lines))
+
+    def _update(self) -> dict[str, float]:
+        recipe = self.recipe
+        for group in self._optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * _decay(self.step, recipe.warm_up, recipe.steps)
+        batch = self._batches(self.step)
+        loss = self._loss(batch)
+        if not math.isfinite(loss.item()):
+            raise NonFiniteError(f"the loss is {loss.item()} at step {self.step}. Lower learning_rate and start anew.")
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip_norm)
+        self._optimizer.step()
+        self._follow()
+        return {"loss": loss.item(), "norm": float(norm), "lr": self._optimizer.param_groups[0]["lr"]}
+
+    def _follow(self) -> None:
+        """Move the average: the decay warms up as (1 + step) / (10 + step)."""
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            own = self.net.state_dict()
+            torch._foreach_lerp_([*self.average.values()], [own[name] for name in self.average], 1 - decay)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """Mean squared error of the prediction of v: (1 + SNR) times that of x (Salimans & Ho 2022, section 4)."""
+        x = torch.from_numpy(batch.video)
+        count, frames, height, width, _ = x.shape
+        generator = batch.generator
+        times = (generator.random() + torch.arange(count, dtype=torch.float64) / count) % 1.0
+        times = times[torch.from_numpy(generator.permutation(count))]
+        logsnr = self._logsnr(times) + self.recipe.logsnr_shift
+        a, s = (f(logsnr).float()[:, None, None, None, None] for f in (alpha, sigma))
+        eps = torch.from_numpy(generator.standard_normal(x.shape, dtype="float32"))
+        low, augmentation = self._augmented(batch)
+        context = self.net.prepare(
+            *self._table(batch.captions),
+            frames=frames,
+            size=(height, width),
+            conditioning=low,
+            augmentation=augmentation,
+            images=torch.from_numpy(batch.images) if batch.images.any() else None,
+        )
+        prediction = self.net(a * x + s * eps, logsnr.float(), context)
+        target = {"v": a * eps - s * x, "eps": eps, "x": x}[self.stage.parameterization]
+        return torch.nn.functional.mse_loss(prediction, target)
+
+    def _augmented(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """The conditioning video, noised at the low resolution and then resized, with its log SNR [B]."""
+        if batch.low is None:
+            return None, None
+        low = torch.from_numpy(batch.low)
+        if not self.stage.unet.augmentation:
+            return conditioning_video(low, self._cropped(batch)), None
+        times = torch.from_numpy(batch.generator.random(low.shape[0])) * self.recipe.augmentation_max_time
+        logsnr = self._logsnr(times)
+        a, s = (f(logsnr).float()[:, None, None, None, None] for f in (alpha, sigma))
+        noise = torch.from_numpy(batch.generator.standard_normal(low.shape, dtype="float32"))
+        return conditioning_video(a * low + s * noise, self._cropped(batch)), logsnr.float()
+
+    def _cropped(self, batch: Batch) -> StageSpec:
+        height, width = batch.video.shape[2:4]
+        return self.stage.model_copy(update={"height": height, "width": width})
+
+    def _logsnr(self, times: Tensor) -> Tensor:
+        return torch.tensor([self._schedule.logsnr(t) for t in times.tolist()], dtype=torch.float64)
+
+
+def _decay(step: int, warm_up: int, steps: int) -> float:
+    """Factor of the learning rate: linear warm-up, then cosine to 0."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))

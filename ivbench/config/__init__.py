@@ -1,0 +1,36 @@
+"""Suites, cascades and cards: YAML into frozen models."""
+
+from ivbench.config.canonical import canonical_json, digest, file_digest, text_digest
+from ivbench.config.card import CardConfig, CardFile, parse_card
+from ivbench.config.cascade import cascade_schema, parse_cascade, read_cascade
+from ivbench.config.parse import Frozen, parse
+from ivbench.config.settings import Guidance, Settings, StageSettings, Thresholding
+from ivbench.config.suite import MetricConfig, SuiteConfig, parse_suite, read_suite, suite_names, suite_schema
+from ivbench.config.yaml import load_yaml, read_yaml
+
+__all__ = [
+    "CardConfig",
+    "CardFile",
+    "Frozen",
+    "Guidance",
+    "MetricConfig",
+    "Settings",
+    "StageSettings",
+    "SuiteConfig",
+    "Thresholding",
+    "canonical_json",
+    "cascade_schema",
+    "digest",
+    "file_digest",
+    "load_yaml",
+    "parse",
+    "parse_card",
+    "parse_cascade",
+    "parse_suite",
+    "read_cascade",
+    "read_suite",
+    "read_yaml",
+    "suite_names",
+    "suite_schema",
+    "text_digest",
+]

@@ -1,0 +1,71 @@
+"""card.yaml: what a folder of the zoo holds, under which licence, and the digest of each of its files."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from ivbench.config.canonical import digest
+from ivbench.config.parse import Frozen, parse
+from ivbench.config.settings import Settings
+
+__all__ = ["CardConfig", "CardFile", "parse_card"]
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class CardFile(Frozen):
+    """One file of a card's folder."""
+
+    sha256: Sha256
+    bytes: int | None = Field(default=None, ge=0)
+    url: str | None = Field(default=None, description="where the file comes from, if it isn't shipped")
+
+
+class CardConfig(Frozen):
+    """A card: data only."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="the name of its folder")
+    kind: Literal["cascade", "text-encoder", "probe", "recipe"]
+    description: str = ""
+    licence: str = Field(min_length=1, description="SPDX identifier")
+    adapter: str = Field(default="native", description="cascade: the adapter that loads it")
+    text_encoder: str | None = Field(default=None, description="cascade: the card, folder or hub id of its encoder")
+    weights: dict[str, str] = Field(default_factory=dict, description="cascade: stage -> file; empty: no weights")
+    files: dict[str, CardFile] = Field(default_factory=dict, description="path in the folder -> digest")
+    sampling: Settings = Field(default=Settings(), description="cascade: chosen on validation prompts; suites override")
+    details: dict[str, Any] = Field(
+        default_factory=dict, description="recipe, data, steps, CPU time, measured scores, limits: shown, never computed with"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in (*self.files, *self.weights.values()):
+            _inside(name)
+        missing = sorted(set(self.weights.values()) - set(self.files))
+        if missing:
+            raise ValueError(f'weights names "{missing[0]}", which files does not list; add it with its sha256')
+        return self
+
+    @property
+    def digest(self) -> str:
+        """The sha256 over the digests of all files: what the card stands for, whatever its words say."""
+        return digest({"kind": self.kind, "files": {name: file.sha256 for name, file in self.files.items()}})
+
+
+def _inside(name: str) -> None:
+    """Refuse a path that could leave the card's folder."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or "\\" in name or ":" in name or ".." in parts or "\0" in name:
+        raise ValueError(f'"{name}" is not a path inside the card\'s folder; use names such as base.safetensors')
+
+
+def parse_card(data: Any, where: str = "card") -> CardConfig:
+    """Validate what a card.yaml held.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, a path that leaves the folder; names the key's path.
+    """
+    return parse(CardConfig, data, where)

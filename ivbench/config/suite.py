@@ -1,0 +1,181 @@
+"""A suite: which prompts, runs, metrics and cells make an evaluation. YAML in, a frozen model out."""
+
+from __future__ import annotations
+
+import itertools
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ivbench.config.parse import Frozen, parse
+from ivbench.config.settings import AXES, Settings
+from ivbench.config.yaml import load_yaml, read_yaml
+from ivbench.errors import ConfigError, MissingFileError, did_you_mean
+
+__all__ = [
+    "CellConfig",
+    "Grid",
+    "MetricConfig",
+    "PromptsConfig",
+    "ReferenceConfig",
+    "SuiteConfig",
+    "parse_suite",
+    "read_suite",
+    "suite_names",
+    "suite_schema",
+]
+
+
+class PromptsConfig(Frozen):
+    """Where the prompts come from: one of source and texts."""
+
+    source: str | None = Field(
+        default=None, description="shapes:test, shapes:validation, or a text file with one prompt a line"
+    )
+    texts: tuple[str, ...] | None = Field(default=None, description="the prompts themselves")
+    count: int | None = Field(default=None, gt=0, description="the first so many; None: all")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.source is None) == (self.texts is None):
+            raise ValueError("prompts need one of source and texts")
+        return self
+
+
+class MetricConfig(Frozen):
+    """One metric and the extractor that it stands on."""
+
+    name: str = Field(description="frame_fid, fvd, clip_score, r_precision, or another registered metric")
+    extractor: str = Field(description="an extractor's name or the name of its card in the zoo")
+    profile: str | None = Field(default=None, description="the metric's named preset; None: its own default")
+
+
+class ReferenceConfig(Frozen):
+    """The real clips that Frechet metrics compare with."""
+
+    source: str = Field(default="shapes", description="shapes: clips over the evaluation captions' distribution")
+    count: int = Field(default=2048, gt=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class CellConfig(Settings):
+    """One explicit cell: settings that differ from the defaults."""
+
+    label: str | None = Field(default=None, min_length=1, max_length=60, description="shown in place of the made one")
+
+
+class Grid(Frozen):
+    """Axes whose product is the grid. An axis that's left out stays at the defaults."""
+
+    guidance: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    sampler: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    steps: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    gamma: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    thresholding: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    augmentation_snr: tuple[Any, ...] | None = Field(default=None, min_length=1)
+
+    def points(self, where: str = "suite") -> tuple[Settings, ...]:
+        """The product of the axes, the last axis fastest.
+
+        Raises:
+            ConfigError: a point isn't a valid setting; names its axis and place.
+        """
+        axes = [(axis, getattr(self, axis)) for axis in AXES if getattr(self, axis) is not None]
+        for axis, values in axes:
+            for place, value in enumerate(values):
+                if value is None:
+                    raise ConfigError(f"{where}: grid.{axis}.{place} is empty. Leave the axis out to keep the default.")
+                parse(Settings, {axis: value}, f"{where}: grid, value {place + 1} of {axis}")
+        names = [axis for axis, _ in axes]
+        product = itertools.product(*(values for _, values in axes))
+        return tuple(parse(Settings, dict(zip(names, row, strict=True)), where) for row in product)
+
+
+class SuiteConfig(Frozen):
+    """An evaluation, whole."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    description: str = ""
+    cascade: str | None = Field(default=None, description="the cascade to sample unless another is named: a card")
+    prompts: PromptsConfig
+    runs: int = Field(default=4, gt=0, description="seeded repeats of a cell; 4 in the paper's Table 1")
+    seeds: tuple[int, ...] | None = Field(default=None, min_length=1, description="None: 0 to runs - 1")
+    samples_per_prompt: int = Field(default=1, gt=0)
+    metrics: tuple[MetricConfig, ...] = ()
+    reference: ReferenceConfig = ReferenceConfig()
+    noise: Literal["numpy", "device"] = Field(default="numpy", description="numpy: the same on every backend")
+    gallery: int = Field(default=6, ge=0, description="prompts whose samples the report shows")
+    defaults: Settings = Settings()
+    grid: Grid | None = Field(default=None, description="the product of its axes")
+    cells: tuple[CellConfig, ...] = Field(default=(), description="explicit cells, after those of the grid")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.seeds is not None:
+            if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+                raise ValueError(f"seeds must differ and be 0 or more, got {list(self.seeds)}")
+            if "runs" in self.model_fields_set and self.runs != len(self.seeds):
+                raise ValueError(f"runs is {self.runs} and seeds has {len(self.seeds)} entries; give one of the two")
+        names = [(metric.name, metric.extractor, metric.profile) for metric in self.metrics]
+        if len(set(names)) != len(names):
+            raise ValueError("metrics: one stands twice; remove one")
+        return self
+
+    @property
+    def run_seeds(self) -> tuple[int, ...]:
+        """The seed of each run."""
+        return self.seeds if self.seeds is not None else tuple(range(self.runs))
+
+
+def suite_names() -> list[str]:
+    """The packaged suites, sorted."""
+    return sorted(Path(item.name).stem for item in _packaged().iterdir() if item.name.endswith(".yaml"))
+
+
+def _packaged() -> Any:
+    return files("ivbench.config").joinpath("suites")
+
+
+def read_suite(name: str | Path) -> SuiteConfig:
+    """Read a packaged suite by its name, or a suite file by its path (a name with a suffix or a folder in it).
+
+    Raises:
+        ConfigError: no such suite, an unknown key, a wrong type, one of YAML's traps; says the nearest name.
+        MissingFileError: there's no such file.
+    """
+    text = str(name)
+    if Path(text).suffix in (".yaml", ".yml") or "/" in text or "\\" in text:
+        return parse_suite(read_yaml(Path(text)), text)
+    if text not in suite_names():
+        raise ConfigError(f'no suite is called "{text}".{did_you_mean(text, suite_names())} A file needs its .yaml.')
+    return parse_suite(load_yaml(_packaged().joinpath(f"{text}.yaml").read_text(encoding="utf-8"), text), text)
+
+
+def parse_suite(data: Any, where: str = "suite") -> SuiteConfig:
+    """Validate what a suite's YAML held.
+
+    Args:
+        data: plain data.
+        where: how messages call it.
+
+    Raises:
+        ConfigError: the first thing that's wrong, with its path.
+    """
+    suite = parse(SuiteConfig, data, where)
+    if suite.grid is not None:
+        suite.grid.points(where)
+    source = suite.prompts.source
+    if source is not None and source.endswith(".txt") and not Path(source).is_absolute() and Path(where).suffix:
+        beside = Path(where).parent / source
+        if not beside.is_file():
+            raise MissingFileError(f"{where}: prompts.source {beside} is not there. Paths start at the suite's folder.")
+        prompts = suite.prompts.model_copy(update={"source": str(beside)})
+        return suite.model_copy(update={"prompts": prompts})
+    return suite
+
+
+def suite_schema() -> dict[str, Any]:
+    """The JSON schema of a suite file, for editors."""
+    return SuiteConfig.model_json_schema(mode="validation")

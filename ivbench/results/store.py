@@ -1,0 +1,224 @@
+"""The content-addressed store: what a task computed, under the task's id.
+
+An entry is `xx/<id>.safetensors` (the arrays) and `xx/<id>.json` (the manifest: sha256 and size of the arrays, what
+the writer said, and a digest of itself), xx = the id's first two digits. The manifest is written last and makes the
+entry count. Nothing in the store is ever unpickled or run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from ivbench.config import canonical_json, digest
+from ivbench.errors import StoreError
+from ivbench.results.atomic import write_bytes
+
+__all__ = ["STORE_VERSION", "Store"]
+
+STORE_VERSION = 1
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class _Torn(Exception):
+    """An entry's files don't agree; the message says how."""
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=3)
+
+
+class Store:
+    """A folder of entries that any number of processes may share.
+
+    Args:
+        root: the folder; made when it's first written to.
+        on_problem: called with one line for each torn or altered entry, which then counts as missing.
+        lock_timeout: seconds to wait for another process before giving up; -1: for ever.
+    """
+
+    def __init__(self, root: Path, on_problem: Callable[[str], None] = _warn, lock_timeout: float = -1) -> None:
+        self.root = Path(root)
+        self._on_problem = on_problem
+        self._timeout = lock_timeout
+        if self.root.exists() and not self.root.is_dir():
+            raise StoreError(f"the store {self.root} is a file, a folder is needed. Choose another place.")
+
+    def get(self, task_id: str) -> dict[str, np.ndarray[Any, Any]] | None:
+        """The arrays of an entry, verified by digest; None where it's missing, torn or altered.
+
+        Args:
+            task_id: 64 hexadecimal digits.
+
+        Raises:
+            StoreError: the files can't be read (permission, disk), or not an id.
+        """
+        entry = self._verified(task_id)
+        if entry is None:
+            return None
+        try:
+            return dict(load(entry[1]))
+        except (SafetensorError, KeyError, ValueError) as error:
+            self._on_problem(f"store entry {task_id[:12]} is torn: {error}; it is computed again")
+            return None
+
+    def manifest(self, task_id: str) -> dict[str, Any] | None:
+        """What the writer said of an entry (versions, seconds, ...); None where it's missing or altered.
+
+        Raises:
+            StoreError: as `get`.
+        """
+        try:
+            manifest = self._manifest(task_id)
+        except _Torn as problem:
+            self._on_problem(f"store entry {task_id[:12]} {problem}; it is computed again")
+            return None
+        return None if manifest is None else dict(manifest["about"])
+
+    def has(self, task_id: str) -> bool:
+        """Whether an entry is there and looks whole (manifest intact, arrays of its size); `get` also verifies bytes.
+
+        Raises:
+            StoreError: as `get`.
+        """
+        try:
+            manifest = self._manifest(task_id)
+            return manifest is not None and self._path(task_id, "safetensors").stat().st_size == manifest["bytes"]
+        except (_Torn, FileNotFoundError):
+            return False
+
+    def put(self, task_id: str, arrays: Mapping[str, np.ndarray[Any, Any]], manifest: Mapping[str, Any]) -> None:
+        """Write an entry, whole or not at all. A whole entry that's already there stays: equal ids are equal work.
+
+        Args:
+            task_id: 64 hexadecimal digits.
+            arrays: name -> array of a plain numeric dtype.
+            manifest: what to keep beside them: plain JSON data.
+
+        Raises:
+            StoreError: disk full, no permission, an array's dtype can't be stored, or not an id.
+            ConfigError: the manifest isn't plain JSON data.
+        """
+        data = _serialized(arrays)
+        body = {
+            "format": "ivbench-store",
+            "version": STORE_VERSION,
+            "id": task_id,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": len(data),
+            "about": json.loads(canonical_json(dict(manifest))),
+        }
+        text = canonical_json({**body, "digest": digest(body)})
+        with self.lock(task_id):
+            if self._quietly_whole(task_id):
+                return
+            with contextlib.suppress(FileNotFoundError):
+                self._path(task_id, "json").unlink()
+            write_bytes(self._path(task_id, "safetensors"), data)
+            write_bytes(self._path(task_id, "json"), text.encode())
+
+    @contextlib.contextmanager
+    def lock(self, task_id: str) -> Iterator[None]:
+        """Hold an entry, so that of two processes one computes and the other finds the result.
+
+        Use: `with store.lock(id): found = store.get(id); ...; store.put(id, ...)`. Nests in one thread. A process that
+        dies releases its locks.
+
+        Raises:
+            StoreError: not held within `lock_timeout`, or the store can't be written.
+        """
+        path = self.root / "locks" / task_id[:2] / f"{self._checked(task_id)}.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held = FileLock(path, timeout=self._timeout, is_singleton=True)
+            held.acquire()
+        except Timeout as error:
+            raise StoreError(f"{path} is held by another process for over {self._timeout:g} s. Wait, or end it.") from error
+        except OSError as error:
+            raise StoreError(f"{path} can't be written: {error.strerror or error}. Choose another store.") from error
+        try:
+            yield
+        finally:
+            held.release()
+
+    def ids(self) -> list[str]:
+        """The ids of all entries, sorted."""
+        return sorted(path.stem for path in self.root.glob("[0-9a-f][0-9a-f]/*.json") if _ID.fullmatch(path.stem))
+
+    def _checked(self, task_id: str) -> str:
+        if not _ID.fullmatch(task_id):
+            raise StoreError(f"{task_id[:80]!r} is not a task id. An id has 64 hexadecimal digits.")
+        return task_id
+
+    def _path(self, task_id: str, suffix: str) -> Path:
+        return self.root / self._checked(task_id)[:2] / f"{task_id}.{suffix}"
+
+    def _verified(self, task_id: str) -> tuple[dict[str, Any], bytes] | None:
+        try:
+            return self._read(task_id)
+        except _Torn as problem:
+            self._on_problem(f"store entry {task_id[:12]} {problem}; it is computed again")
+            return None
+
+    def _quietly_whole(self, task_id: str) -> bool:
+        try:
+            return self._read(task_id) is not None
+        except _Torn:
+            return False
+
+    def _read(self, task_id: str) -> tuple[dict[str, Any], bytes] | None:
+        manifest = self._manifest(task_id)
+        if manifest is None:
+            return None
+        data = _bytes(self._path(task_id, "safetensors"))
+        if data is None:
+            raise _Torn("has lost its arrays")
+        if len(data) != manifest["bytes"]:
+            raise _Torn(f"is torn ({len(data)} of {manifest['bytes']} bytes)")
+        if hashlib.sha256(data).hexdigest() != manifest["sha256"]:
+            raise _Torn("was altered (its digest differs)")
+        return manifest, data
+
+    def _manifest(self, task_id: str) -> dict[str, Any] | None:
+        data = _bytes(self._path(task_id, "json"))
+        if data is None:
+            return None
+        try:
+            manifest = json.loads(data)
+            body = {key: value for key, value in manifest.items() if key != "digest"}
+            intact = manifest["digest"] == digest(body) and manifest["id"] == task_id
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise _Torn("has a torn manifest") from error
+        if not intact:
+            raise _Torn("has an altered manifest")
+        if manifest["version"] != STORE_VERSION:
+            raise _Torn(f"has format version {manifest['version']}, not {STORE_VERSION}")
+        return dict(manifest)
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path} can't be read: {error.strerror or error}. Check the store, or choose another.") from error
+
+
+def _serialized(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+    try:
+        return bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        got = ", ".join(f"{name}: {getattr(array, 'dtype', type(array).__name__)}" for name, array in arrays.items())
+        raise StoreError(f"arrays can't be stored ({got}). Use plain numeric dtypes such as float16 or uint8.") from error

@@ -1,0 +1,7 @@
+"""The zoo: folders with a card, found from a checkout, an editable install and a wheel alike. Data only."""
+
+from ivbench.zoo.cards import Card, list_cards, read_card
+from ivbench.zoo.locate import find_zoo
+from ivbench.zoo.verify import file_path, verify
+
+__all__ = ["Card", "file_path", "find_zoo", "list_cards", "read_card", "verify"]

@@ -27,6 +27,14 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "stochastic": "ivbench.diffusion.samplers.stochastic:Stochastic",
         "heun": "ivbench.diffusion.samplers.heun:Heun",
     },
+    "metric": {
+        "clip_score": "ivbench.metrics.clip_score:CLIPScore",
+        "frame_fid": "ivbench.metrics.frame_fid:FrameFID",
+        "frame_fid_first_frame": "ivbench.metrics.frame_fid_first_frame:FrameFIDFirstFrame",
+        "frame_fid_video_average": "ivbench.metrics.frame_fid_video_average:FrameFIDVideoAverage",
+        "fvd": "ivbench.metrics.fvd:FVD",
+        "r_precision": "ivbench.metrics.r_precision:RPrecision",
+    },
     "text_encoder": {
         "t5": "ivbench.text.torch_t5:T5TextEncoder",
     },

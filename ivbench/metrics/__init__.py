@@ -1,0 +1,42 @@
+"""Features -> statistics -> number: frame FID, FVD, CLIP score, CLIP R-Precision, and what makes them trustworthy."""
+
+from ivbench.metrics.base import Batch, Conditions, Evidence, FeatureSource, Metric, Reference, Scored
+from ivbench.metrics.floors import NullFloor, null_floor
+from ivbench.metrics.frechet import frechet_distance, frechet_distance_of_features
+from ivbench.metrics.frechet_metric import CellStatistics, FrechetEvidence, FrechetMetric
+from ivbench.metrics.intervals import bootstrap_interval, group_of_prompts, jackknife_interval, standard_error
+from ivbench.metrics.mean_metric import MeanEvidence, MeanMetric
+from ivbench.metrics.protocol import Profile, Protocol, differing_fields, profile, require_same_protocol
+from ivbench.metrics.statistics import GaussianStatistics
+from ivbench.metrics.texts import Pool, Texts
+
+__all__ = [
+    "Batch",
+    "CellStatistics",
+    "Conditions",
+    "Evidence",
+    "FeatureSource",
+    "FrechetEvidence",
+    "FrechetMetric",
+    "GaussianStatistics",
+    "MeanEvidence",
+    "MeanMetric",
+    "Metric",
+    "NullFloor",
+    "Pool",
+    "Profile",
+    "Protocol",
+    "Reference",
+    "Scored",
+    "Texts",
+    "bootstrap_interval",
+    "differing_fields",
+    "frechet_distance",
+    "frechet_distance_of_features",
+    "group_of_prompts",
+    "jackknife_interval",
+    "null_floor",
+    "profile",
+    "require_same_protocol",
+    "standard_error",
+]

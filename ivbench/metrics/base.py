@@ -1,0 +1,320 @@
+"""What every metric is to a runner: features in batches -> evidence -> score, and paired differences of evidence.
+
+metric = registry.load("metric", "frame_fid")()
+evidence = metric.gather(batches, conditions)      # streams; small; storable as arrays
+score = metric.score(evidence, conditions, seeds)  # a record of results.json
+difference = metric.difference(Scored("a", evidence, score), Scored("b", other, other_score))
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivbench.errors import ConfigError, ShapeError
+from ivbench.metrics.floors import NullFloor
+from ivbench.metrics.intervals import Integers, standard_error
+from ivbench.metrics.protocol import Profile, Protocol, Scalar, require_same_protocol
+from ivbench.metrics.statistics import Array, GaussianStatistics
+from ivbench.metrics.texts import Texts
+from ivbench.results.schema import Counts, Difference, Interval, RunScore, Score
+
+__all__ = [
+    "Batch",
+    "Conditions",
+    "Evidence",
+    "ExtractorKind",
+    "FeatureSource",
+    "Metric",
+    "Reference",
+    "Scored",
+    "missing",
+    "require_runs",
+    "run_scores",
+]
+
+ExtractorKind = Literal["frames", "clips", "image_text"]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Features of some videos of one run.
+
+    Attributes:
+        run: which run, from 0.
+        prompts: [B] int: the suite's index of each video's prompt.
+        features: [B, T, D] float (frames, image_text) or [B, D] float (clips).
+    """
+
+    run: int
+    prompts: Integers
+    features: NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """The extractor behind the features.
+
+    Attributes:
+        name: of the extractor.
+        digest: sha256 of its weights.
+        preprocess: resize and scaling, in words.
+        published: True for an extractor that defines FID, FVD or CLIP score in the literature. A probe is not one:
+            its name is part of every label.
+    """
+
+    name: str
+    digest: str
+    preprocess: str
+    published: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The real clips that a Frechet metric compares with.
+
+    Attributes:
+        statistics: of their features, as the metric's `reference` makes them.
+        digest: of the reference set.
+        count: clips.
+    """
+
+    statistics: GaussianStatistics
+    digest: str
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """All but the features that decides a number.
+
+    Attributes:
+        source: the extractor.
+        profile: the preset of choices.
+        frames, fps, height, width: of the scored videos.
+        prompts: digest of the prompt set.
+        num_prompts: prompts of the suite; indices lie in [0, num_prompts).
+        clip: which frames of a longer video are scored.
+        reference: needed by Frechet metrics.
+        floor: of the same metric, stands beside its numbers.
+        texts: needed by metrics of the kind `image_text`.
+    """
+
+    source: FeatureSource
+    profile: Profile
+    frames: int
+    fps: float
+    height: int
+    width: int
+    prompts: str
+    num_prompts: int
+    clip: str = "whole video"
+    reference: Reference | None = None
+    floor: NullFloor | None = None
+    texts: Texts | None = None
+
+
+class Evidence(ABC):
+    """What a score and its paired differences are made of; small, and storable as arrays."""
+
+    @property
+    @abstractmethod
+    def videos(self) -> Integers:
+        """[R] videos used in each run."""
+
+    @abstractmethod
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """As arrays to be stored."""
+
+
+E = TypeVar("E", bound=Evidence)
+
+
+@dataclass(frozen=True, eq=False)
+class Scored(Generic[E]):
+    """A cell's evidence and score of one metric."""
+
+    cell: str
+    evidence: E
+    score: Score
+
+
+class Metric(ABC, Generic[E]):
+    """Base of every metric: stateless, one file each.
+
+    Attributes:
+        name: registry name.
+        title: as readers know it.
+        kind: of extractor that makes its features.
+        higher_is_better: the direction of quality.
+        unit: shown behind the value.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    kind: ClassVar[ExtractorKind]
+    higher_is_better: ClassVar[bool]
+    unit: ClassVar[str] = ""
+
+    @abstractmethod
+    def gather(self, batches: Iterable[Batch], conditions: Conditions) -> E:
+        """Stream one cell's features into evidence.
+
+        Raises:
+            ShapeError: features or prompt indices do not fit.
+            NonFiniteError: NaN or infinity in a feature.
+            ConfigError: the conditions lack what this metric needs.
+        """
+
+    @abstractmethod
+    def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> E:
+        """Evidence from what its `to_arrays` wrote."""
+
+    @abstractmethod
+    def score(
+        self,
+        evidence: E,
+        conditions: Conditions,
+        seeds: Sequence[int],
+        failed: int = 0,
+        context: Mapping[str, float] | None = None,
+    ) -> Score:
+        """The record of one cell.
+
+        Args:
+            evidence: as gathered under these conditions.
+            conditions: decide the protocol.
+            seeds: [R] seed of each run.
+            failed: videos that were asked for and could not be made.
+            context: further values to stand beside, such as `ground_truth`.
+        """
+
+    @abstractmethod
+    def _paired(self, a: E, b: E) -> tuple[float, Interval | None]:
+        """Value and interval of a minus b on the same prompts."""
+
+    @abstractmethod
+    def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
+        """The deciding fields that this metric has beyond those of all metrics."""
+
+    def difference(self, a: Scored[E], b: Scored[E]) -> Difference | None:
+        """The paired difference of two cells of one suite: a minus b, same prompts, same noise.
+
+        Returns:
+            The record, or None where too few prompts leave no interval.
+
+        Raises:
+            ProtocolError: the scores have different protocols; names the fields.
+        """
+        require_same_protocol(a.score, b.score)
+        value, interval = self._paired(a.evidence, b.evidence)
+        if interval is None:
+            return None
+        decided = a.score.decisive and b.score.decisive and not interval.low <= 0.0 <= interval.high
+        return Difference(
+            a=a.cell,
+            b=b.cell,
+            metric=self.name,
+            protocol=a.score.protocol,
+            value=value,
+            interval=interval,
+            significant=decided,
+        )
+
+    def label(self, source: FeatureSource) -> str:
+        """The title, with the extractor's name where it is a probe: never FID, FVD or CLIP score alone."""
+        return self.title if source.published else f"{self.title} [{source.name}]"
+
+    def protocol(self, conditions: Conditions, generated: int) -> Protocol:
+        """Everything that decides this metric's number.
+
+        Args:
+            conditions: of the score.
+            generated: videos used, all runs together.
+        """
+        fields: dict[str, Scalar] = {
+            "extractor": conditions.source.name,
+            "weights": conditions.source.digest,
+            "preprocess": conditions.source.preprocess,
+            "frames": conditions.frames,
+            "fps": float(conditions.fps),
+            "height": conditions.height,
+            "width": conditions.width,
+            "clip": conditions.clip,
+            "prompts": conditions.prompts,
+            "generated": generated,
+            **self._own_fields(conditions),
+        }
+        chosen = conditions.profile
+        return Protocol(self.name, f"{chosen.name}@{chosen.version}", fields)
+
+    def _record(
+        self,
+        conditions: Conditions,
+        value: float,
+        runs: Sequence[RunScore],
+        interval: Interval | None,
+        counts: Counts,
+        context: Mapping[str, float],
+        decisive: bool,
+        notes: Sequence[str] = (),
+    ) -> Score:
+        protocol = self.protocol(conditions, counts.used)
+        values = [run.value for run in runs]
+        return Score(
+            metric=self.name,
+            label=self.label(conditions.source),
+            protocol=protocol.id,
+            fields=dict(protocol.fields),
+            value=value,
+            runs=list(runs),
+            mean=float(np.mean(values)) if values else value,
+            stderr=standard_error(values),
+            interval=interval,
+            higher_is_better=self.higher_is_better,
+            unit=self.unit,
+            counts=counts,
+            context=dict(context),
+            decisive=decisive,
+            notes=list(notes),
+        )
+
+    def _checked(self, batch: Batch, conditions: Conditions) -> Batch:
+        axes = 2 if self.kind == "clips" else 3
+        if batch.features.ndim != axes or len(batch.features) != len(batch.prompts):
+            raise ShapeError(
+                f"{self.name} expects {'[B, D]' if axes == 2 else '[B, T, D]'} features and one prompt a video, got "
+                f"features {batch.features.shape} and {len(batch.prompts)} prompts."
+            )
+        if len(batch.prompts) and not 0 <= batch.prompts.min() <= batch.prompts.max() < conditions.num_prompts:
+            raise ShapeError(
+                f"{self.name}: prompt indices run from {batch.prompts.min()} to {batch.prompts.max()}; "
+                f"0 to {conditions.num_prompts - 1} are allowed."
+            )
+        return batch
+
+
+def require_runs(seeds: Sequence[int], videos: Integers) -> None:
+    """Check that there is a seed for every run.
+
+    Raises:
+        ShapeError: another number of seeds than of runs.
+    """
+    if len(seeds) != len(videos):
+        raise ShapeError(f"got {len(seeds)} seeds for {len(videos)} runs. Give one seed a run.")
+
+
+def run_scores(seeds: Sequence[int], values: Array) -> list[RunScore]:
+    """One record a run, without the runs that have no value (NaN)."""
+    pairs = zip(seeds, values.tolist(), strict=True)
+    return [RunScore(seed=seed, value=value) for seed, value in pairs if np.isfinite(value)]
+
+
+def missing(metric: str, what: str) -> ConfigError:
+    """The error of a metric that was not given what it needs."""
+    return ConfigError(f"{metric} needs {what}, got none. Set it in the conditions of the score.")

@@ -1,0 +1,155 @@
+"""What CLIP score and R-Precision share: a value a video, the mean of per-prompt means, cluster bootstrap, records."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivbench.errors import ShapeError
+from ivbench.metrics.base import (
+    Batch,
+    Conditions,
+    Evidence,
+    ExtractorKind,
+    Metric,
+    missing,
+    require_runs,
+    run_scores,
+)
+from ivbench.metrics.intervals import Integers, bootstrap_interval, paired_prompt_differences, prompt_means
+from ivbench.metrics.protocol import Scalar
+from ivbench.metrics.statistics import Array
+from ivbench.metrics.texts import Texts
+from ivbench.results.schema import Counts, Interval, Score
+
+__all__ = ["MeanEvidence", "MeanMetric"]
+
+_COLUMN = "column_"
+
+
+@dataclass(frozen=True, eq=False)
+class MeanEvidence(Evidence):
+    """Values of each video.
+
+    Attributes:
+        run: [V] int: which run, from 0.
+        prompt: [V] int: the suite's index of its prompt.
+        columns: name -> [V] float64; `value` is the metric's own, the others stand beside it.
+    """
+
+    run: Integers
+    prompt: Integers
+    columns: Mapping[str, Array]
+
+    @property
+    def videos(self) -> Integers:
+        """[R] videos used in each run."""
+        return np.unique(self.run, return_counts=True)[1].astype(np.int64)
+
+    def mean(self, column: str) -> float:
+        """Mean over prompts of the mean over a prompt's videos."""
+        return float(prompt_means(self.prompt, self.columns[column])[1].mean())
+
+    def run_means(self) -> Array:
+        """[R] mean over prompts of `value`, run by run."""
+        value = self.columns["value"]
+        picks = [self.run == run for run in np.unique(self.run)]
+        return np.array([prompt_means(self.prompt[pick], value[pick])[1].mean() for pick in picks])
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """As arrays to be stored: `run`, `prompt`, and `column_*`."""
+        return {"run": self.run, "prompt": self.prompt, **{_COLUMN + k: v for k, v in self.columns.items()}}
+
+
+class MeanMetric(Metric[MeanEvidence]):
+    """A mean over videos of images against texts; higher is better."""
+
+    kind: ClassVar[ExtractorKind] = "image_text"
+    higher_is_better: ClassVar[bool] = True
+
+    @abstractmethod
+    def values(self, images: NDArray[np.floating], prompts: Integers, conditions: Conditions) -> dict[str, Array]:
+        """Values of each video.
+
+        Args:
+            images: [B, T, D] float: embeddings of all frames.
+            prompts: [B] int.
+            conditions: with texts.
+
+        Returns:
+            Columns [B] float64; `value` is the metric's own.
+        """
+
+    @abstractmethod
+    def _context(self, evidence: MeanEvidence, conditions: Conditions) -> dict[str, float]:
+        """The values that give the number a scale, from the evidence itself."""
+
+    def gather(self, batches: Iterable[Batch], conditions: Conditions) -> MeanEvidence:
+        """Stream one cell's embeddings into values a video."""
+        runs: list[Integers] = []
+        prompts: list[Integers] = []
+        columns: dict[str, list[Array]] = {}
+        for batch in (self._checked(one, conditions) for one in batches):
+            runs.append(np.full(len(batch.prompts), batch.run, np.int64))
+            prompts.append(np.asarray(batch.prompts, np.int64))
+            for name, values in self.values(batch.features, batch.prompts, conditions).items():
+                columns.setdefault(name, []).append(values)
+        if not sum(len(one) for one in runs):
+            raise ShapeError(f"{self.name} got no videos; at least 1 is needed. Sample this cell first.")
+        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+        return MeanEvidence(np.concatenate(runs), np.concatenate(prompts), joined)
+
+    def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> MeanEvidence:
+        """Evidence from what its `to_arrays` wrote."""
+        columns = {
+            name.removeprefix(_COLUMN): values.astype(np.float64)
+            for name, values in arrays.items()
+            if name.startswith(_COLUMN)
+        }
+        return MeanEvidence(arrays["run"].astype(np.int64), arrays["prompt"].astype(np.int64), columns)
+
+    def score(
+        self,
+        evidence: MeanEvidence,
+        conditions: Conditions,
+        seeds: Sequence[int],
+        failed: int = 0,
+        context: Mapping[str, float] | None = None,
+    ) -> Score:
+        """The record of one cell: mean over prompts, with its bootstrap interval."""
+        require_runs(seeds, evidence.videos)
+        means = prompt_means(evidence.prompt, evidence.columns["value"])[1]
+        interval = bootstrap_interval(means)
+        used = len(evidence.run)
+        return self._record(
+            conditions,
+            float(means.mean()),
+            run_scores(seeds, evidence.run_means()),
+            interval,
+            Counts(generated=used + failed, failed=failed, used=used),
+            {**self._context(evidence, conditions), **(context or {})},
+            interval is not None,
+            self._notes(evidence),
+        )
+
+    def _notes(self, evidence: MeanEvidence) -> list[str]:
+        return []
+
+    def _paired(self, a: MeanEvidence, b: MeanEvidence) -> tuple[float, Interval | None]:
+        sides = [prompt_means(one.prompt, one.columns["value"]) for one in (a, b)]
+        differences = paired_prompt_differences(sides[0], sides[1])
+        value = float(differences.mean()) if len(differences) else 0.0
+        return value, bootstrap_interval(differences)
+
+    def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
+        return {}
+
+    def _texts(self, conditions: Conditions) -> Texts:
+        if conditions.texts is None:
+            raise missing(self.name, "text embeddings of the prompts")
+        return conditions.texts

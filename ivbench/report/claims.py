@@ -1,0 +1,110 @@
+"""What may be said of two cells: only what the results' paired differences support."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ivbench.results.schema import Cell, Difference, Interval, Results, Score
+
+__all__ = ["Claims", "Metric", "Relation", "metrics", "score_of"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of numbers: a metric under one protocol."""
+
+    name: str
+    label: str
+    protocol: str
+    higher_is_better: bool
+    unit: str
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How one cell stands to another by one metric.
+
+    Attributes:
+        verdict: better or worse (the interval of the paired difference excludes 0), tied (it does not), or untested.
+        amount: size of the paired difference; None where untested.
+        interval: ends of the difference turned so that positive is better; None where untested.
+    """
+
+    verdict: Literal["better", "worse", "tied", "untested"]
+    amount: float | None = None
+    interval: tuple[float, float] | None = None
+
+
+def metrics(results: Results) -> list[Metric]:
+    """The columns of numbers, in the order in which the cells give them."""
+    found: dict[tuple[str, str], Metric] = {}
+    for cell in results.cells:
+        for score in cell.scores:
+            metric = Metric(score.metric, score.label, score.protocol, score.higher_is_better, score.unit)
+            found.setdefault((score.metric, score.protocol), metric)
+    return list(found.values())
+
+
+def score_of(scores: list[Score], metric: Metric) -> Score | None:
+    """The score of a metric under its protocol, None where there is none."""
+    for score in scores:
+        if score.metric == metric.name and score.protocol == metric.protocol:
+            return score
+    return None
+
+
+class Claims:
+    """The paired differences of a results file, found by metric and pair of cells."""
+
+    def __init__(self, results: Results) -> None:
+        self.cells = results.cells
+        self.metrics = metrics(results)
+        self._pairs = {(found.metric, found.protocol, found.a, found.b): found for found in results.differences}
+
+    def best(self, metric: Metric) -> Cell | None:
+        """The cell with the best value, among those whose score decides; None where no score does."""
+        scored = [(score_of(cell.scores, metric), cell) for cell in self.cells]
+        deciding = [(score.value, cell) for score, cell in scored if score is not None and score.decisive]
+        if not deciding:
+            return None
+        sign = 1 if metric.higher_is_better else -1
+        return max(deciding, key=lambda pair: sign * pair[0])[1]
+
+    def relate(self, metric: Metric, a: Cell, b: Cell) -> Relation:
+        """How cell `a` stands to cell `b`, from their recorded paired difference."""
+        forwards = self._pairs.get((metric.name, metric.protocol, a.id, b.id))
+        if forwards is not None:
+            return _judge(forwards, True, metric.higher_is_better)
+        backwards = self._pairs.get((metric.name, metric.protocol, b.id, a.id))
+        if backwards is not None:
+            return _judge(backwards, False, metric.higher_is_better)
+        return Relation("untested")
+
+    def rivals(self, metric: Metric) -> list[tuple[Cell, Relation]]:
+        """How the best cell stands to every other cell whose score decides."""
+        best = self.best(metric)
+        if best is None:
+            return []
+        scores = [(cell, score_of(cell.scores, metric)) for cell in self.cells if cell is not best]
+        return [(cell, self.relate(metric, best, cell)) for cell, score in scores if score is not None and score.decisive]
+
+    def indistinct(self, metric: Metric) -> frozenset[str]:
+        """Ids of the best cell and of all that no paired difference tells from it; empty where none was tested."""
+        best, rivals = self.best(metric), self.rivals(metric)
+        if best is None or all(relation.verdict == "untested" for _, relation in rivals):
+            return frozenset()
+        return frozenset([best.id, *(cell.id for cell, relation in rivals if relation.verdict in ("tied", "worse"))])
+
+
+def _judge(difference: Difference, forwards: bool, higher_is_better: bool) -> Relation:
+    sign = 1 if forwards == higher_is_better else -1
+    low, high = _turned(difference.interval, sign)
+    amount = sign * difference.value
+    if not difference.significant:
+        return Relation("tied", amount, (low, high))
+    return Relation("better" if amount > 0 else "worse", amount, (low, high))
+
+
+def _turned(interval: Interval, sign: int) -> tuple[float, float]:
+    return (interval.low, interval.high) if sign > 0 else (-interval.high, -interval.low)

@@ -1,0 +1,279 @@
+"""The main table in the form of the paper's Table 1, and its companions, as plain data for page and terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ivbench.report.claims import Claims, Metric, metrics, score_of
+from ivbench.report.formats import bounds, decimals, interval, number, quantity, seconds, setting, words
+from ivbench.results.schema import Cell, Results, Score
+
+__all__ = [
+    "Column",
+    "DifferenceRow",
+    "Entry",
+    "MainTable",
+    "Row",
+    "difference_rows",
+    "main_table",
+    "total_flops",
+    "total_nfe",
+    "total_seconds",
+]
+
+_GUIDANCE_KEYS = frozenset({"w", "g", "guidance_w", "scale_g"})
+_NONE = "\N{EN DASH}"
+_CONTEXT_WORDS = {
+    "shuffled": "shuffled captions",
+    "null_mean": "null floor, mean",
+    "null_q95": "null floor, 95 % quantile",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, what it is of (an extractor, a unit), a hint, whether it holds numbers, and which way is best first."""
+
+    title: str
+    detail: str = ""
+    hint: str = ""
+    numeric: bool = True
+    best_first: str = "ascending"
+    measured: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field of the table: text, what it sorts by, and for a score its spread, interval and footnotes."""
+
+    text: str
+    sort: float | str | None = None
+    spread: str = ""
+    interval: str = ""
+    notes: tuple[int, ...] = ()
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell, or one reference such as the ground truth."""
+
+    number: int
+    label: str
+    entries: list[Entry]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class MainTable:
+    """Everything that the main table shows.
+
+    Attributes:
+        columns: settings, metrics and costs, without the row's own head.
+        rows: one a cell, in the grid's order.
+        references: what gives every cell's numbers the same scale (chance, null floor, ...); the ground truth last.
+        footnotes: numbered from 1.
+        common: settings that all cells share, as (key, value).
+        level: of the intervals, in percent; empty where there is none.
+        marks_ties: whether bold type stands for "best, or not told apart from the best".
+    """
+
+    columns: list[Column]
+    rows: list[Row]
+    references: list[Row]
+    footnotes: list[str]
+    common: list[tuple[str, str]]
+    level: str
+    marks_ties: bool
+
+
+@dataclass(frozen=True)
+class DifferenceRow:
+    """A paired difference, a minus b."""
+
+    metric: str
+    a: str
+    b: str
+    value: str
+    interval: str
+    significant: bool
+    sort: float
+
+
+@dataclass
+class _Notes:
+    texts: list[str] = field(default_factory=list)
+
+    def number(self, text: str) -> int:
+        if text not in self.texts:
+            self.texts.append(text)
+        return self.texts.index(text) + 1
+
+
+def total_seconds(cell: Cell) -> float | None:
+    """Sampling time of one video over all stages, in seconds; None where a stage was not timed."""
+    times = [cost.seconds for cost in cell.costs]
+    if not times or None in times:
+        return None
+    return sum(time for time in times if time is not None)
+
+
+def total_nfe(cell: Cell) -> int:
+    """Network evaluations a video, over all stages."""
+    return sum(cost.nfe for cost in cell.costs)
+
+
+def total_flops(cell: Cell) -> float:
+    """Floating-point operations a video, over all stages; 1 MAC = 2 FLOPs."""
+    return sum(cost.flops for cost in cell.costs)
+
+
+def main_table(results: Results) -> MainTable:
+    """The main table: one row a cell, ground truth last.
+
+    Args:
+        results: the whole file.
+    """
+    notes, claims = _Notes(), Claims(results)
+    found = claims.metrics
+    keys = _setting_keys(results)
+    varying = [key for key in keys if len({cell.settings.get(key) for cell in results.cells}) > 1]
+    ties = {metric: claims.indistinct(metric) for metric in found}
+    digits = {metric: _digits(results, metric) for metric in found}
+
+    def row(number_: int, cell: Cell) -> Row:
+        scores = [
+            _score_entry(score_of(cell.scores, metric), metric, digits[metric], notes, cell.id in ties[metric])
+            for metric in found
+        ]
+        problem = cell.problem if not cell.scores else ""
+        return Row(number_, cell.label, [*_setting_entries(cell, varying), *scores, *_cost_entries(cell)], problem)
+
+    rows = [row(index, cell) for index, cell in enumerate(results.cells, 1)]
+    references = _references(results, found, digits, notes, before=2 + len(varying))
+    common = [(words(key), setting(results.cells[0].settings.get(key))) for key in keys if key not in varying]
+    columns = [*_setting_columns(results, varying), *map(_score_column, found), *_COST_COLUMNS]
+    return MainTable(columns, rows, references, notes.texts, common, _level(results), any(ties.values()))
+
+
+def difference_rows(results: Results) -> list[DifferenceRow]:
+    """The recorded paired differences, in the order of the file."""
+    labels = {cell.id: cell.label for cell in results.cells}
+    known = {(metric.name, metric.protocol): metric for metric in metrics(results)}
+    rows = []
+    for found in results.differences:
+        metric = known.get((found.metric, found.protocol))
+        digits = 3 if metric is None else _digits(results, metric)
+        rows.append(
+            DifferenceRow(
+                found.metric if metric is None else metric.label,
+                labels.get(found.a, found.a),
+                labels.get(found.b, found.b),
+                ("+" if found.value > 0 else "") + number(found.value, digits),
+                bounds(found.interval.low, found.interval.high, digits),
+                found.significant,
+                found.value,
+            )
+        )
+    return rows
+
+
+_COST_COLUMNS = (
+    Column("Time", "a video"),
+    Column("NFE", "a video"),
+    Column("FLOPs", "a video"),
+)
+
+
+def _setting_keys(results: Results) -> list[str]:
+    keys = dict.fromkeys(key for cell in results.cells for key in cell.settings)
+    return [key for key in keys if key not in _GUIDANCE_KEYS]
+
+
+def _setting_columns(results: Results, varying: list[str]) -> list[Column]:
+    guidance = [Column("w", "weight"), Column("g", "1 + w")]
+    texts = {key for cell in results.cells for key, value in cell.settings.items() if isinstance(value, str | bool)}
+    return [*guidance, *(Column(words(key), numeric=key not in texts) for key in varying)]
+
+
+def _score_column(metric: Metric) -> Column:
+    arrow = "\N{UPWARDS ARROW}" if metric.higher_is_better else "\N{DOWNWARDS ARROW}"
+    hint = f"{arrow} {'higher' if metric.higher_is_better else 'lower'} is better"
+    name, bracket, extractor = metric.label.partition(" [")
+    unit = f", {metric.unit}" if metric.unit else ""
+    best_first = "descending" if metric.higher_is_better else "ascending"
+    return Column(name + unit, bracket.strip() + extractor, hint, best_first=best_first, measured=True)
+
+
+def _setting_entries(cell: Cell, varying: list[str]) -> list[Entry]:
+    guidance = [Entry(setting(value), value) for value in (cell.guidance_w, cell.scale_g)]
+    values = [cell.settings.get(key) for key in varying]
+    return [*guidance, *(Entry(setting(value), value if value is None else _sortable(value)) for value in values)]
+
+
+def _sortable(value: str | int | float | bool) -> float | str:
+    return value if isinstance(value, str) else float(value)
+
+
+def _score_entry(score: Score | None, metric: Metric, digits: int, notes: _Notes, strong: bool = False) -> Entry:
+    if score is None:
+        return Entry(_NONE)
+    marks = [notes.number(text) for text in score.notes]
+    if not score.decisive:
+        marks.append(notes.number("Too few samples to decide: shown, and left out of every comparison."))
+    if score.protocol != metric.protocol:
+        marks.append(notes.number(f"Under protocol {score.protocol}, not {metric.protocol}."))
+    spread = "" if score.stderr is None else f"\N{PLUS-MINUS SIGN} {number(score.stderr, digits)}"
+    ends = interval(score.interval, digits)
+    return Entry(number(score.value, digits), score.value, spread, ends, tuple(sorted(set(marks))), strong)
+
+
+def _cost_entries(cell: Cell) -> list[Entry]:
+    time, nfe, flops = total_seconds(cell), total_nfe(cell), total_flops(cell)
+    if not cell.costs:
+        return [Entry(_NONE)] * len(_COST_COLUMNS)
+    return [Entry(seconds(time), time), Entry(f"{nfe:,}", nfe), Entry(quantity(flops), flops)]
+
+
+def _digits(results: Results, metric: Metric) -> int:
+    scores = [score_of(cell.scores, metric) for cell in results.cells]
+    return decimals(score.value for score in scores if score is not None)
+
+
+def _references(
+    results: Results, found: list[Metric], digits: dict[Metric, int], notes: _Notes, before: int
+) -> list[Row]:
+    """Rows below the cells: every other row's fields stay empty where the reference has no such number."""
+
+    def row(label: str, entry: Callable[[Metric], Entry]) -> Row:
+        return Row(0, label, [*[Entry("")] * before, *map(entry, found), *[Entry("")] * len(_COST_COLUMNS)])
+
+    def truth(metric: Metric) -> Entry:
+        same = [score for score in results.ground_truth if score.metric == metric.name]
+        exact = score_of(same, metric)
+        score = exact or (same[0] if len(same) == 1 else None)
+        return _score_entry(score, metric, digits[metric], notes)
+
+    rows: list[Row] = []
+    scales = {metric: _shared_context(results, metric) for metric in found}
+    for key in dict.fromkeys(key for scale in scales.values() for key in scale):
+        entries = {
+            metric: Entry(number(scale[key], digits[metric]) if key in scale else "") for metric, scale in scales.items()
+        }
+        rows.append(row(_CONTEXT_WORDS.get(key, words(key)), entries.__getitem__))
+    return [*rows, row("ground truth", truth)] if results.ground_truth else rows
+
+
+def _shared_context(results: Results, metric: Metric) -> dict[str, float]:
+    """The values that give a metric its scale, where all cells agree on them."""
+    scores = [score_of(cell.scores, metric) for cell in results.cells]
+    contexts = [score.context for score in scores if score is not None]
+    first = contexts[0] if contexts else {}
+    shared = {key: value for key, value in first.items() if all(each.get(key) == value for each in contexts)}
+    return {key: value for key, value in shared.items() if key != "ground_truth"}
+
+
+def _level(results: Results) -> str:
+    levels = {score.interval.level for cell in results.cells for score in cell.scores if score.interval is not None}
+    return " and ".join(f"{100 * level:g} %" for level in sorted(levels))

@@ -1,0 +1,169 @@
+"""The first thing that a reader sees: what was compared, what is better, and how surely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ivbench.report.claims import Claims, Metric, Relation, score_of
+from ivbench.report.formats import bounds, count, decimals, interval, number
+from ivbench.results.schema import Cell, Results
+
+__all__ = ["Card", "Verdict", "verdict"]
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Card:
+    """The best cell by one metric.
+
+    Attributes:
+        label: the metric with its extractor.
+        direction: `higher is better` or `lower is better`.
+        value, interval: of the best cell, as text; empty where no score decides.
+        cell: the best cell's label.
+        claims: sentences, each supported by recorded paired differences.
+    """
+
+    label: str
+    direction: str
+    value: str
+    interval: str
+    cell: str
+    claims: list[str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Headline sentences, one card a metric, and the warnings that come before any number."""
+
+    compared: str
+    headline: list[str]
+    cards: list[Card]
+    warnings: list[str]
+
+
+def verdict(results: Results) -> Verdict:
+    """What the results support saying, and nothing more."""
+    claims = Claims(results)
+    cards = [_card(claims, metric) for metric in claims.metrics]
+    return Verdict(_compared(results), _headline(claims), cards, _warnings(results))
+
+
+def _compared(results: Results) -> str:
+    suite, stages = results.suite, len(results.cascade.stages)
+    seeds = f"seed {suite.seeds[0]}" if len(suite.seeds) == 1 else f"seeds {', '.join(map(str, suite.seeds))}"
+    return (
+        f"Cascade {results.cascade.name} ({_plural(stages, 'stage')}) on suite {suite.name}: "
+        f"{_plural(len(results.cells), 'cell')} on {_plural(len(suite.prompts), 'prompt')}, "
+        f"{_plural(suite.runs, 'run')} each ({seeds})."
+    )
+
+
+def _headline(claims: Claims) -> list[str]:
+    """One sentence for each cell that beats every other by some metric, one for each lead that is not certain."""
+    if len(claims.cells) < 2:
+        return ["One cell: there is nothing to compare it with."]
+    wins: dict[str, list[str]] = {}
+    leads: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    untested: dict[str, list[str]] = {}
+    for metric in claims.metrics:
+        best, relations = claims.best(metric), claims.rivals(metric)
+        if best is None:
+            continue
+        near = tuple(cell.label for cell, relation in relations if relation.verdict in ("tied", "worse"))
+        if near:
+            leads.setdefault((best.label, near), []).append(metric.label)
+        elif any(relation.verdict == "untested" for _, relation in relations):
+            untested.setdefault(best.label, []).append(metric.label)
+        else:
+            wins.setdefault(best.label, []).append(metric.label)
+    every = len(claims.metrics)
+    lines = [f"{cell} is better than every other cell by {_metrics(names, every)}." for cell, names in wins.items()]
+    for (cell, near), names in leads.items():
+        lines.append(f"By {_metrics(names, every)}, {cell} has the best value but is not told apart from {_some(near)}.")
+    for cell, names in untested.items():
+        lines.append(f"{cell} has the best value by {_metrics(names, every)}; not all differences from it were tested.")
+    return lines or ["No score decides: too few samples, or none."]
+
+
+def _card(claims: Claims, metric: Metric) -> Card:
+    direction = "higher is better" if metric.higher_is_better else "lower is better"
+    best = claims.best(metric)
+    score = None if best is None else score_of(best.scores, metric)
+    if best is None or score is None:
+        return Card(metric.label, direction, "", "", "", ["Too few samples to decide: the values below are shown only."])
+    found = [score_of(cell.scores, metric) for cell in claims.cells]
+    digits = decimals(each.value for each in found if each is not None)
+    sentences = _claims(claims.rivals(metric), digits)
+    value = f"{number(score.value, digits)}\N{NO-BREAK SPACE}{metric.unit}".strip("\N{NO-BREAK SPACE}")
+    return Card(metric.label, direction, value, interval(score.interval, digits), best.label, sentences)
+
+
+def _claims(relations: list[tuple[Cell, Relation]], digits: int) -> list[str]:
+    groups: dict[str, list[tuple[Cell, Relation]]] = {"better": [], "tied": [], "worse": [], "untested": []}
+    for cell, relation in relations:
+        groups[relation.verdict].append((cell, relation))
+    lines = []
+    if len(groups["better"]) > _NAMED:
+        lines.append(f"Better than {len(groups['better'])} of the {len(relations)} other cells.")
+    else:
+        lines += [f"Better than {cell.label} by {_amount(relation, digits)}." for cell, relation in groups["better"]]
+    if groups["tied"]:
+        lines.append(f"Not told apart from {_some([cell.label for cell, _ in groups['tied']])}.")
+    for cell, relation in groups["worse"]:
+        lines.append(f"The paired difference favours {cell.label} all the same, by {_amount(relation, digits)}.")
+    if groups["untested"]:
+        lines.append(f"No difference was tested from {_some([cell.label for cell, _ in groups['untested']])}.")
+    return lines
+
+
+def _amount(relation: Relation, digits: int) -> str:
+    amount, ends = relation.amount, relation.interval
+    if amount is None or ends is None:
+        return ""
+    low, high = ends if amount >= 0 else (-ends[1], -ends[0])
+    return f"{number(abs(amount), digits)} {bounds(low, high, digits)}"
+
+
+def _warnings(results: Results) -> list[str]:
+    lines = [
+        f"{cell.label} has no scores: {cell.problem}" if not cell.scores else f"{cell.label}: {cell.problem}"
+        for cell in results.cells
+        if cell.problem
+    ]
+    lines += [f"{cell.label} is not complete." for cell in results.cells if not cell.complete and not cell.problem]
+    if len(results.environments) > 1:
+        lines.append(f"These numbers come from {len(results.environments)} environments; see below how they differ.")
+    lines += _failures(results)
+    return lines + list(results.notes)
+
+
+def _failures(results: Results) -> list[str]:
+    lines = []
+    for cell in results.cells:
+        failed = max((score.counts.failed for score in cell.scores), default=0)
+        if failed:
+            generated = max(score.counts.generated for score in cell.scores)
+            lines.append(f"{cell.label}: {failed} videos failed, {generated} were generated.")
+    return lines
+
+
+def _plural(amount: int, noun: str) -> str:
+    return f"{count(amount)} {noun}{'' if amount == 1 else 's'}"
+
+
+def _metrics(names: list[str], every: int) -> str:
+    return f"each of the {every} metrics" if len(names) == every > 1 else _listed(names)
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _some(names: list[str] | tuple[str, ...]) -> str:
+    if len(names) > _NAMED:
+        return f"{len(names)} other cells"
+    return _listed(list(names))

@@ -1,0 +1,207 @@
+"""A results file as a run would write it: 4 cells, 6 prompts, sprites drawn from the shapes domain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ivbench.data.shapes import Attributes, combinations, draw_scene, render, to_uint8
+from ivbench.data.shapes.captions import caption
+from ivbench.data.sprites import write_sprite
+from ivbench.results.schema import (
+    CascadeInfo,
+    Cell,
+    Counts,
+    Difference,
+    Environment,
+    GalleryEntry,
+    Interval,
+    Results,
+    RunScore,
+    Score,
+    StageCost,
+    StageInfo,
+    SuiteInfo,
+)
+
+CELLS = (
+    ("w=0 ddim 32", 0.0, "ddim", 32, 0.30),
+    ("w=3 ddim 32", 3.0, "ddim", 32, 0.08),
+    ("w=3 ancestral 32", 3.0, "ancestral", 32, 0.12),
+    ("w=3 ddim 8", 3.0, "ddim", 8, 0.18),
+)
+METRICS = (
+    ("frame_fid", "frame FID [shapes-frame]", False, "", (0.412, 0.187, 0.201, 0.266), 0.009, 0.031),
+    ("fvd", "FVD [shapes-video]", False, "", (3.41, 1.62, 1.66, 2.48), 0.06, 0.33),
+    ("clip_score", "CLIP score [shapes-clip]", True, "", (61.4, 74.9, 73.2, 72.1), 0.3, 0.9),
+    ("r_precision", "CLIP R-Precision [shapes-clip]", True, "%", (58.2, 86.4, 85.9, 79.8), 0.9, 3.1),
+)
+CONTEXT = {
+    "frame_fid": {"null_mean": 0.041, "null_q95": 0.058, "ground_truth": 0.041},
+    "fvd": {"null_mean": 0.52, "null_q95": 0.71, "ground_truth": 0.52},
+    "clip_score": {"shuffled": 21.3, "ground_truth": 78.8},
+    "r_precision": {"chance": 1.0, "ground_truth": 93.1},
+}
+TRUTH = {"frame_fid": 0.041, "fvd": 0.52, "clip_score": 78.8, "r_precision": 93.1}
+
+
+def cell_name(index: int) -> str:
+    """Id of a cell."""
+    return f"cell{index}"
+
+
+def make_results(folder: Path, prompts: list[str] | None = None, labels: list[str] | None = None) -> Results:
+    """Results and their sprites under `folder`.
+
+    Args:
+        folder: where sprites go.
+        prompts: texts in place of the captions, at most 6.
+        labels: labels in place of the cells' own.
+    """
+    scenes = list(combinations("test")[:6])
+    texts = prompts or [caption(scene) for scene in scenes]
+    names = labels or [name for name, *_ in CELLS]
+    rows = [_gallery(folder, scenes, texts, index, blur) for index, (*_, blur) in enumerate(CELLS)]
+    cells = [_cell(index, names[index], rows[index]) for index in range(len(CELLS))]
+    return Results(
+        created="2026-11-22T20:15:42Z",
+        command="ivbench run --suite quick --cascade shapes-lite",
+        suite=SuiteInfo(
+            name="quick",
+            digest="5f" * 32,
+            description="guidance and sampler, small enough to try",
+            prompts=texts,
+            runs=2,
+            seeds=[0, 1],
+        ),
+        cascade=_cascade(),
+        environments=[_environment()],
+        cells=cells,
+        ground_truth=[_score(metric, TRUTH[metric[0]], None) for metric in METRICS],
+        ground_truth_gallery=_gallery(folder, scenes, texts, None, 0.0),
+        differences=[found for metric in METRICS for found in _differences(metric)],
+        disclosures=[
+            "gamma of the ancestral sampler: unspecified by the paper; ours 0.3.",
+            "Dynamic thresholding percentile: unspecified by the paper; ours 99.5 % over the whole video.",
+            "Null text: unspecified by the paper; ours zero embeddings, zero pooled vector, mask all valid.",
+        ],
+        notes=[],
+    )
+
+
+def _score(metric: tuple, value: float, context: dict[str, float] | None) -> Score:
+    name, label, higher, unit, _, stderr, half = metric
+    own = context is not None
+    frechet = name in ("frame_fid", "fvd")
+    method = "jackknife over 32 groups of prompts" if frechet else "cluster bootstrap over prompts, 2000 draws"
+    return Score(
+        metric=name,
+        label=label,
+        protocol=f"{name}/shapes@1+{name.encode().hex()[:8]}",
+        fields={"extractor": label.split("[")[1][:-1], "weights": "ab" * 32, "frames": 8, "fps": 6.0, "ddof": 1, "clip": None},
+        value=value,
+        runs=[RunScore(seed=0, value=value - stderr), RunScore(seed=1, value=value + stderr)] if own else [],
+        mean=value,
+        stderr=stderr if own else None,
+        interval=Interval(low=value - half, high=value + half, method=method),
+        higher_is_better=higher,
+        unit=unit,
+        counts=Counts(generated=64, failed=0, used=64, reference=2048 if frechet else None),
+        context=context or {},
+        notes=["64 videos for 32 features: the estimate is biased upwards; the null floor has the same bias."] if frechet else [],
+    )
+
+
+def _cell(index: int, label: str, gallery: list[GalleryEntry]) -> Cell:
+    _, w, sampler, steps, _ = CELLS[index]
+    stages = (("base", 1.35e9, 0.007), ("tsr1", 1.1e9, 0.009), ("ssr1", 1.9e9, 0.011))
+    double = 1 if w == 0 else 2
+    costs = [
+        StageCost(
+            stage=stage,
+            sampler=sampler,
+            steps=steps,
+            nfe=steps * double,
+            flops=steps * double * flops,
+            seconds=steps * double * seconds,
+            peak_memory_mib=410.0 + 40 * row,
+        )
+        for row, (stage, flops, seconds) in enumerate(stages)
+    ]
+    return Cell(
+        id=cell_name(index),
+        label=label,
+        settings={"w": w, "sampler": sampler, "steps": steps, "thresholding": "dynamic 99.5 %", "augmentation_snr": 5.0},
+        guidance_w=w,
+        scale_g=1 + w,
+        costs=costs,
+        timing="warm, batch 16, 2 CPU threads, median of 3 repeats",
+        scores=[_score(metric, metric[4][index], CONTEXT[metric[0]]) for metric in METRICS],
+        gallery=gallery,
+    )
+
+
+def _differences(metric: tuple) -> list[Difference]:
+    name, _, _, _, values, _, half = metric
+    found = []
+    for a in range(len(CELLS)):
+        for b in range(a + 1, len(CELLS)):
+            value = values[a] - values[b]
+            interval = Interval(low=value - half, high=value + half, method="paired, over prompts")
+            found.append(
+                Difference(
+                    a=cell_name(a),
+                    b=cell_name(b),
+                    metric=name,
+                    protocol=f"{name}/shapes@1+{name.encode().hex()[:8]}",
+                    value=value,
+                    interval=interval,
+                    significant=abs(value) > half,
+                )
+            )
+    return found
+
+
+def _gallery(
+    folder: Path, scenes: list[Attributes], texts: list[str], cell: int | None, spoil: float
+) -> list[GalleryEntry]:
+    """Clips of every prompt; a cell's are the true ones with noise, so that cells look different."""
+    entries = []
+    for index, (attributes, text) in enumerate(zip(scenes, texts, strict=False)):
+        video = render([draw_scene(attributes, np.random.default_rng(index))], 8, 6.0, 24, 40)[0]
+        noise = np.random.default_rng((index, 7)).normal(size=(8, 6, 10, 3)).repeat(4, 1).repeat(4, 2)
+        spoilt = np.round((video + spoil * noise) * 16) / 16
+        sample = f"samples/{'truth' if cell is None else cell_name(cell)}-{index}.webp"
+        write_sprite(to_uint8(spoilt[None])[0], folder / sample)
+        scores = {} if cell is None else {"clip_score": 75.0 - 40 * spoil + index}
+        entries.append(GalleryEntry(prompt=text, prompt_index=index, sample=sample, frames=8, fps=6.0, scores=scores))
+    return entries
+
+
+def _cascade() -> CascadeInfo:
+    rows = (("base", "base", 4, 12, 20, 3.0, 2_140_000), ("tsr1", "tsr", 8, 12, 20, 6.0, 640_000), ("ssr1", "ssr", 8, 24, 40, 6.0, 590_000))
+    return CascadeInfo(
+        name="shapes-lite",
+        digest="c0ffee" * 10 + "beef",
+        description="A small cascade for the shapes domain, trained on two CPU cores.",
+        stages=[
+            StageInfo(name=n, kind=k, frames=t, height=h, width=w, fps=fps, parameters=count, weights="d1" * 32)
+            for n, k, t, h, w, fps, count in rows
+        ],
+        text_encoder="t5-mini, 32 tokens",
+    )
+
+
+def _environment() -> Environment:
+    return Environment(
+        ivbench="0.1.0",
+        python="3.11.2",
+        platform="Linux-6.1-x86_64",
+        processor="x86_64, 2 cores",
+        device="cpu",
+        dtype="float32",
+        threads=2,
+        libraries={"torch": "2.14.1", "numpy": "2.4.0", "open_clip": "3.3.0"},
+        git="0123abc",
+    )

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ivbench.errors import ShapeError
+from ivbench.metrics.frechet import Target, factor, frechet_distance, frechet_distance_of_features
+from ivbench.metrics.statistics import GaussianStatistics
+
+
+def gaussian(mean: np.ndarray, covariance: np.ndarray, n: int = 1001) -> GaussianStatistics:
+    return GaussianStatistics(n, mean, covariance * (n - 1))
+
+
+def spd(seed: int, dim: int) -> np.ndarray:
+    root = np.random.default_rng(seed).normal(size=(dim, dim))
+    return root @ root.T + 0.1 * np.eye(dim)
+
+
+def test_diagonal_gaussians_have_the_closed_form() -> None:
+    a, b = np.array([1.0, 4.0, 9.0]), np.array([4.0, 1.0, 16.0])
+    shift = np.array([1.0, -2.0, 0.5])
+    expected = np.sum((np.sqrt(a) - np.sqrt(b)) ** 2) + np.sum(shift**2)
+    value = frechet_distance(gaussian(shift, np.diag(a)), gaussian(np.zeros(3), np.diag(b)))
+    assert value == pytest.approx(expected, rel=1e-12)
+
+
+def test_general_covariances_have_the_eigenvalues_of_the_product() -> None:
+    a, b = spd(1, 6), spd(2, 6)
+    cross = np.sqrt(np.linalg.eigvals(a @ b).real).sum()
+    value = frechet_distance(gaussian(np.zeros(6), a), gaussian(np.zeros(6), b))
+    assert value == pytest.approx(np.trace(a) + np.trace(b) - 2 * cross, rel=1e-10)
+
+
+def test_the_identity_is_zero() -> None:
+    statistics = gaussian(np.arange(6.0), spd(3, 6))
+    assert frechet_distance(statistics, statistics) == pytest.approx(0.0, abs=1e-11)
+
+
+def test_the_identity_is_zero_with_fewer_rows_than_dimensions() -> None:
+    rows = np.random.default_rng(0).normal(size=(10, 40))
+    statistics = GaussianStatistics.of(rows)
+    assert frechet_distance(statistics, statistics) == pytest.approx(0.0, abs=1e-10)
+    assert frechet_distance_of_features(rows, rows) == pytest.approx(0.0, abs=1e-10)
+
+
+def test_it_is_symmetric() -> None:
+    a, b = gaussian(np.zeros(6), spd(4, 6)), gaussian(np.ones(6), spd(5, 6))
+    assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-12)
+
+
+def test_a_shift_of_the_mean_adds_its_square() -> None:
+    covariance = spd(6, 4)
+    moved = frechet_distance(gaussian(np.full(4, 3.0), covariance), gaussian(np.zeros(4), covariance))
+    assert moved == pytest.approx(36.0, rel=1e-10)
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(12, 20), (12, 200), (200, 300)])
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_features_and_statistics_agree_also_with_fewer_rows_than_dimensions(n_a: int, n_b: int, ddof: int) -> None:
+    generator = np.random.default_rng(7)
+    a, b = generator.normal(size=(n_a, 40)), generator.normal(0.3, 1.2, (n_b, 40))
+    from_statistics = frechet_distance(GaussianStatistics.of(a), GaussianStatistics.of(b), ddof)
+    assert from_statistics == pytest.approx(frechet_distance_of_features(a, b, ddof), rel=1e-9)
+
+
+def test_dead_features_add_nothing() -> None:
+    generator = np.random.default_rng(8)
+    a, b = generator.normal(size=(60, 5)), generator.normal(0.3, 1.2, (70, 5))
+    padded = [GaussianStatistics.of(np.pad(x, ((0, 0), (0, 3)))) for x in (a, b)]
+    assert frechet_distance(*padded) == pytest.approx(frechet_distance_of_features(a, b), rel=1e-9)
+
+
+def test_constant_features_differ_by_their_means_alone() -> None:
+    flat = [GaussianStatistics.of(np.full((5, 3), level)) for level in (0.0, 2.0)]
+    assert frechet_distance(*flat) == pytest.approx(12.0)
+
+
+def test_a_factor_gives_the_covariance_back_whatever_its_rank() -> None:
+    full, root = spd(9, 5), np.random.default_rng(9).normal(size=(5, 2))
+    for covariance, rank in ((full, 5), (root @ root.T, 2), (np.zeros((5, 5)), 0)):
+        a = factor(covariance)
+        assert a.shape == (5, rank)
+        np.testing.assert_allclose(a @ a.T, covariance, atol=1e-12)
+
+
+@pytest.mark.parametrize(("n", "golden"), [(256, 227.0), (512, 105.0)])
+def test_the_bias_at_a_small_number_of_samples_is_the_measured_one(n: int, golden: float) -> None:
+    # Equal N(0, I_400) against a reference of 2048. Source: measured with numpy (eigenvalues of the product), 227 at
+    # 256 and 105 at 512 samples; the draw moves them by less than 2 %.
+    generator = np.random.default_rng(0)
+    reference = GaussianStatistics.of(generator.normal(size=(2048, 400)))
+    generated = GaussianStatistics.of(generator.normal(size=(n, 400)))
+    assert frechet_distance(generated, reference) == pytest.approx(golden, rel=0.02)
+
+
+def test_other_dimensions_and_too_few_rows_are_refused() -> None:
+    target = Target(gaussian(np.zeros(3), np.eye(3)))
+    with pytest.raises(ShapeError, match="4 dimensions, the reference has 3"):
+        target.distance(gaussian(np.zeros(4), np.eye(4)))
+    with pytest.raises(ShapeError, match="one D and over 1 rows"):
+        frechet_distance_of_features(np.zeros((1, 3)), np.zeros((5, 3)))

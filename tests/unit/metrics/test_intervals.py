@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+from ivbench.metrics.frechet import Target
+from ivbench.metrics.intervals import (
+    bootstrap_interval,
+    group_of_prompts,
+    jackknife_interval,
+    paired_prompt_differences,
+    prompt_means,
+    standard_error,
+)
+from ivbench.metrics.statistics import GaussianStatistics, merge_all
+
+
+def test_the_standard_error_over_runs_is_the_papers() -> None:
+    assert standard_error([1.0, 2.0, 3.0, 4.0]) == pytest.approx(np.sqrt(5.0 / 3.0) / 2.0)
+    assert standard_error([1.0]) is None
+
+
+def test_a_prompts_mean_covers_all_its_videos() -> None:
+    prompts, means = prompt_means(np.array([4, 1, 4, 4]), np.array([1.0, 5.0, 2.0, 6.0]))
+    assert prompts.tolist() == [1, 4]
+    assert means.tolist() == [5.0, 3.0]
+
+
+def test_paired_differences_use_the_prompts_of_both_sides() -> None:
+    a = (np.array([0, 1, 3]), np.array([1.0, 2.0, 3.0]))
+    b = (np.array([1, 2, 3]), np.array([1.5, 9.0, 1.0]))
+    assert paired_prompt_differences(a, b).tolist() == [0.5, 2.0]
+
+
+def test_the_bootstrap_covers_a_known_mean_95_times_in_100() -> None:
+    generator = np.random.default_rng(0)
+    trials = [bootstrap_interval(generator.normal(1.0, 2.0, 40), draws=400) for _ in range(400)]
+    covered = np.mean([one is not None and one.low <= 1.0 <= one.high for one in trials])
+    assert 0.91 <= covered <= 0.98
+
+
+def test_the_bootstrap_is_deterministic_and_as_wide_as_the_classic_interval() -> None:
+    means = np.random.default_rng(1).normal(size=200)
+    interval = bootstrap_interval(means)
+    assert interval == bootstrap_interval(means)
+    assert interval is not None
+    classic = 2 * 1.96 * means.std(ddof=1) / np.sqrt(200)
+    assert interval.high - interval.low == pytest.approx(classic, rel=0.06)
+
+
+def test_one_prompt_has_no_interval() -> None:
+    assert bootstrap_interval(np.array([1.0])) is None
+    assert jackknife_interval(1.0, [1.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("prompts", "groups"),
+    [(1, 1), (7, 7), (32, 32), (40, 40), (41, 20), (64, 32), (100, 20), (256, 32), (320, 20), (2048, 32)],
+)
+def test_prompts_are_dealt_evenly_into_at_least_20_groups_where_there_are_so_many(prompts: int, groups: int) -> None:
+    sizes = np.bincount(group_of_prompts(prompts))
+    assert len(sizes) == groups
+    assert sizes.max() - sizes.min() <= 1
+    assert np.array_equal(group_of_prompts(prompts), group_of_prompts(prompts))
+
+
+def test_the_jackknife_of_a_mean_has_the_classic_standard_error() -> None:
+    values = np.random.default_rng(2).normal(size=30)
+    left_out = [float(np.delete(values, i).mean()) for i in range(30)]
+    interval = jackknife_interval(float(values.mean()), left_out)
+    classic = special.stdtrit(29, 0.975) * values.std(ddof=1) / np.sqrt(30)
+    assert interval is not None
+    assert interval.high - values.mean() == pytest.approx(classic, rel=1e-10)
+    assert values.mean() - interval.low == pytest.approx(classic, rel=1e-10)
+
+
+def test_the_jackknife_of_groups_has_the_standard_error_of_group_means() -> None:
+    values = np.random.default_rng(3).normal(size=(20, 5))
+    left_out = [float(np.delete(values, g, axis=0).mean()) for g in range(20)]
+    interval = jackknife_interval(float(values.mean()), left_out)
+    classic = special.stdtrit(19, 0.975) * values.mean(axis=1).std(ddof=1) / np.sqrt(20)
+    assert interval is not None
+    assert (interval.high - interval.low) / 2 == pytest.approx(classic, rel=1e-10)
+
+
+def test_a_bias_that_all_left_out_values_share_does_not_widen_the_jackknife() -> None:
+    left_out = [1.0, 2.0, 4.0]
+    plain, biased = jackknife_interval(0.0, left_out), jackknife_interval(0.0, [x + 100.0 for x in left_out])
+    assert plain is not None
+    assert biased is not None
+    assert biased.high == pytest.approx(plain.high)
+
+
+def test_the_jackknifes_standard_error_of_a_frechet_distance_is_its_spread_over_repeats() -> None:
+    generator = np.random.default_rng(4)
+    target = Target(GaussianStatistics.of(generator.normal(size=(2000, 3))))
+    values, reaches = [], []
+    for _ in range(150):
+        prompts = [GaussianStatistics.of(generator.normal(0.5, 1.2, (8, 3))) for _ in range(20)]
+        whole = merge_all(prompts)
+        values.append(target.distance(whole))
+        interval = jackknife_interval(values[-1], [target.distance(whole.without(one)) for one in prompts])
+        assert interval is not None
+        reaches.append(interval.high - values[-1])
+    error = np.mean(reaches) / special.stdtrit(19, 0.975)
+    assert error == pytest.approx(np.std(values, ddof=1), rel=0.2)

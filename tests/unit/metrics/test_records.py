@@ -1,0 +1,299 @@
+"""Features in, records of results.json out: what holds for every metric of the registry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ivbench import registry
+from ivbench.errors import ConfigError, NonFiniteError, ProtocolError, ShapeError
+from ivbench.metrics import (
+    Conditions,
+    FrechetMetric,
+    GaussianStatistics,
+    MeanMetric,
+    Pool,
+    Reference,
+    Scored,
+    Texts,
+    frechet_distance,
+    frechet_distance_of_features,
+    profile,
+)
+from ivbench.metrics.frechet_metric import CellStatistics
+from ivbench.metrics.intervals import group_of_prompts, jackknife_interval
+from tests.unit.metrics.cells import batches, conditions
+
+METRICS = registry.names("metric")
+FRECHET = ["frame_fid", "frame_fid_video_average", "frame_fid_first_frame", "fvd"]
+GENERATOR = np.random.default_rng(0)
+P, T, D, R = 30, 4, 3, 2
+CAPTIONS = [f"caption {i}" for i in range(120)]
+TEXT = GENERATOR.normal(size=(120, D))
+REAL = GENERATOR.normal(size=(90, T, D)).astype(np.float32)
+
+
+def cell(name: str, shift: float = 0.3, seed: int = 1) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(shift, 1.0, (R, P, T, D))
+    frames = (noise + 0.8 * TEXT[:P, None]).astype(np.float32)
+    return frames.mean(axis=2) if name == "fvd" else frames
+
+
+def setting(name: str, **changes: Any) -> Conditions:
+    metric = registry.load("metric", name)()
+    if isinstance(metric, FrechetMetric):
+        real = REAL.mean(axis=1) if name == "fvd" else REAL
+        reference = Reference(metric.reference([real[:50], real[50:]]), "r" * 64, len(real))
+        return conditions(reference=reference, **changes)
+    texts = Texts.of(CAPTIONS[:P], TEXT[:P], Pool.merged(CAPTIONS, TEXT, np.arange(120) // 6))
+    return conditions(texts=texts, **changes)
+
+
+def scored(name: str, shift: float = 0.3, seed: int = 1, **changes: Any) -> Scored[Any]:
+    metric, chosen = registry.load("metric", name)(), setting(name, **changes)
+    evidence = metric.gather(batches(cell(name, shift, seed)), chosen)
+    return Scored(f"cell {shift}", evidence, metric.score(evidence, chosen, [0, 1]))
+
+
+def test_the_registry_has_the_six_metrics() -> None:
+    assert set(METRICS) == {"clip_score", "r_precision", *FRECHET}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_record_is_complete_and_deterministic(name: str) -> None:
+    one = scored(name).score
+    assert one == scored(name).score
+    assert one.metric == name
+    assert one.protocol.startswith(f"{name}/ivbench@1+")
+    assert (one.counts.generated, one.counts.used, one.fields["generated"]) == (60, 60, 60)
+    assert [run.seed for run in one.runs] == [0, 1]
+    assert one.mean == pytest.approx(np.mean([run.value for run in one.runs]))
+    assert one.stderr == pytest.approx(abs(one.runs[0].value - one.runs[1].value) / 2)
+    assert one.interval is not None
+    assert one.interval.low < one.value < one.interval.high
+    assert "30" in one.interval.method
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_probes_number_carries_its_name_and_a_published_extractors_does_not(name: str) -> None:
+    metric = registry.load("metric", name)()
+    probe = setting(name).source
+    assert metric.label(probe) == f"{metric.title} [shapes-frame]"
+    assert metric.label(replace(probe, published=True)) == metric.title
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_batches_do_not_change_a_number(name: str) -> None:
+    metric, chosen, features = registry.load("metric", name)(), setting(name), cell(name)
+    values = [metric.score(metric.gather(batches(features, size), chosen), chosen, [0, 1]).value for size in (1, 7, 30)]
+    assert values == pytest.approx([values[0]] * 3, rel=1e-10)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_stored_evidence_gives_the_same_record_and_difference(name: str) -> None:
+    metric, chosen = registry.load("metric", name)(), setting(name)
+    a, b = scored(name), scored(name, 0.8, 2)
+    back = metric.restore(a.evidence.to_arrays())
+    assert metric.score(back, chosen, [0, 1]) == a.score
+    assert metric.difference(replace(a, evidence=back), b) == metric.difference(a, b)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_difference_is_paired_signed_and_zero_to_itself(name: str) -> None:
+    metric = registry.load("metric", name)()
+    a, b = scored(name), scored(name, 0.8, 2)
+    forth, back = metric.difference(a, b), metric.difference(b, a)
+    assert forth.value == pytest.approx(a.score.value - b.score.value, rel=1e-9)
+    assert (forth.value, forth.interval.low) == pytest.approx((-back.value, -back.interval.high), rel=0.1)
+    assert forth.interval.low < forth.value < forth.interval.high
+    itself = metric.difference(a, a)
+    assert (itself.value, itself.interval.low, itself.interval.high) == (0.0, 0.0, 0.0)
+    assert not itself.significant
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_difference_across_protocols_is_an_error_that_names_the_field(name: str) -> None:
+    metric = registry.load("metric", name)()
+    with pytest.raises(ProtocolError, match=r"fps \(3.0 / 24.0\)"):
+        metric.difference(scored(name), scored(name, fps=24.0))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_feature_that_is_not_finite_stops_the_cell(name: str) -> None:
+    features = cell(name)
+    features[1, 4, ..., 0] = np.nan
+    with pytest.raises(NonFiniteError):
+        registry.load("metric", name)().gather(batches(features), setting(name))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_what_does_not_fit_is_refused(name: str) -> None:
+    metric, features = registry.load("metric", name)(), cell(name)
+    with pytest.raises(ShapeError, match="0 to 9 are allowed"):
+        metric.gather(batches(features), replace(setting(name), num_prompts=10))
+    with pytest.raises(ShapeError, match="expects"):
+        metric.gather(batches(features[..., None]), setting(name))
+    with pytest.raises(ShapeError, match="no videos"):
+        metric.gather([], setting(name))
+    with pytest.raises(ConfigError, match="Set it in the conditions"):
+        metric.gather(batches(features), replace(setting(name), reference=None, texts=None))
+    with pytest.raises(ShapeError, match="1 seeds for 2 runs"):
+        metric.score(scored(name).evidence, setting(name), [0])
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_failed_videos_are_counted_and_not_scored(name: str) -> None:
+    metric, chosen = registry.load("metric", name)(), setting(name)
+    counts = metric.score(scored(name).evidence, chosen, [0, 1], failed=4).counts
+    assert (counts.generated, counts.failed, counts.used) == (64, 4, 60)
+
+
+def test_the_three_frame_fids_reduce_a_video_as_they_say() -> None:
+    features = cell("frame_fid").reshape(-1, T, D)
+    expected = {
+        "frame_fid": (features.reshape(-1, D), REAL.reshape(-1, D)),
+        "frame_fid_video_average": (features.astype(float).mean(1), REAL.astype(float).mean(1)),
+        "frame_fid_first_frame": (features[:, 0], REAL[:, 0]),
+    }
+    for name, (generated, real) in expected.items():
+        assert scored(name).score.value == pytest.approx(frechet_distance_of_features(generated, real), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", FRECHET)
+def test_the_left_out_values_are_those_of_scoring_without_the_group(name: str) -> None:
+    metric, chosen, features = registry.load("metric", name)(), setting(name), cell(name)
+    group = group_of_prompts(P)
+    target = chosen.reference.statistics
+    expected = []
+    for g in range(group.max() + 1):
+        kept = features[:, group != g]
+        rows = GaussianStatistics.of(metric.rows(kept.reshape(-1, *kept.shape[2:])))
+        expected.append(frechet_distance(rows, target))
+    np.testing.assert_allclose(metric.gather(batches(features), chosen).left_out, expected, rtol=1e-9)
+
+
+def test_the_difference_of_frechet_metrics_leaves_the_same_groups_out_of_both() -> None:
+    a, b = scored("frame_fid"), scored("frame_fid", 0.8, 2)
+    metric = registry.load("metric", "frame_fid")()
+    expected = jackknife_interval(a.score.value - b.score.value, (a.evidence.left_out - b.evidence.left_out).tolist())
+    assert metric.difference(a, b).interval == expected
+
+
+def test_shared_noise_makes_a_paired_difference_tighter_than_its_sides() -> None:
+    metric = registry.load("metric", "frame_fid")()
+    a, b = scored("frame_fid", 0.3), scored("frame_fid", 0.32)
+    both = metric.difference(a, b).interval
+    assert both.high - both.low < 0.2 * (a.score.interval.high - a.score.interval.low)
+
+
+@pytest.mark.parametrize("name", FRECHET)
+def test_below_4_videos_a_dimension_a_frechet_metric_decides_nothing(name: str) -> None:
+    metric = registry.load("metric", name)()
+    assert scored(name).score.decisive
+    few = cell(name)[:, :5]
+    chosen = setting(name, num_prompts=5)
+    record = metric.score(metric.gather(batches(few), chosen), chosen, [0, 1])
+    assert not record.decisive
+    assert "bias-dominated: 10 videos for 3 feature dimensions; 12 are needed" in record.notes[0]
+    other = metric.score(metric.gather(batches(few + 5.0), chosen), chosen, [0, 1])
+    a = Scored("a", metric.gather(batches(few), chosen), record)
+    b = Scored("b", metric.gather(batches(few + 5.0), chosen), other)
+    assert not metric.difference(a, b).significant
+
+
+@pytest.mark.parametrize("name", FRECHET)
+def test_one_prompt_of_one_run_has_no_interval_and_decides_nothing(name: str) -> None:
+    metric, chosen = registry.load("metric", name)(), setting(name, num_prompts=1)
+    features = cell(name)[:, :1]
+    record = metric.score(metric.gather(batches(features), chosen), chosen, [0, 1])
+    assert record.interval is None
+    assert not record.decisive
+    if name == "frame_fid":
+        assert len(record.runs) == 2
+    else:
+        assert record.runs == []
+        assert (record.mean, record.stderr) == (record.value, None)
+        with pytest.raises(ShapeError, match="at least 2 feature rows, got 1"):
+            metric.gather(batches(features[:1]), chosen)
+
+
+@pytest.mark.parametrize("name", FRECHET)
+def test_ground_truth_is_the_null_floor_under_the_protocol_of_a_cell(name: str) -> None:
+    metric, chosen = registry.load("metric", name)(), setting(name)
+    real = np.random.default_rng(5).normal(size=(150, *([D] if name == "fvd" else [T, D])))
+    chosen = replace(chosen, floor=metric.floor(real, 60))
+    truth = metric.ground_truth(chosen, D)
+    record = metric.score(scored(name, 1.5).evidence, chosen, [0, 1])
+    assert truth.protocol == record.protocol
+    assert truth.value == record.context["ground_truth"] == record.context["null_mean"]
+    assert truth.context["null_q95"] == record.context["null_q95"] > truth.value
+    assert len(truth.runs) == 20
+    assert truth.stderr is None
+    assert record.value > record.context["null_q95"]
+    assert record.notes == []
+
+
+def test_a_floor_of_another_number_of_clips_is_said() -> None:
+    metric, chosen = registry.load("metric", "frame_fid")(), setting("frame_fid")
+    chosen = replace(chosen, floor=metric.floor(REAL, 30))
+    record = metric.score(scored("frame_fid").evidence, chosen, [0, 1])
+    assert record.notes == ["the null floor was drawn with 30 clips against 60, this value with 60 against 90"]
+    with pytest.raises(ConfigError, match="a null floor"):
+        metric.ground_truth(setting("frame_fid"), D)
+
+
+def test_cell_statistics_come_back_from_arrays() -> None:
+    metric, chosen = registry.load("metric", "frame_fid")(), setting("frame_fid")
+    statistics = metric.statistics(batches(cell("frame_fid")), chosen)
+    back = metric.evidence(CellStatistics.from_arrays(statistics.to_arrays()), chosen)
+    assert back.pooled == metric.evidence(statistics, chosen).pooled
+    assert back.videos.tolist() == [30, 30]
+
+
+def test_a_group_whose_videos_all_failed_is_left_out_of_the_jackknife() -> None:
+    metric, chosen = registry.load("metric", "frame_fid")(), setting("frame_fid")
+    evidence = metric.gather(batches(cell("frame_fid")[:, :25]), chosen)
+    assert np.isnan(evidence.left_out).sum() == 5
+    record = metric.score(evidence, chosen, [0, 1])
+    assert "over 25 groups" in record.interval.method
+    difference = metric.difference(Scored("a", evidence, record), Scored("b", evidence, record))
+    assert "over 25 groups" in difference.interval.method
+
+
+def test_ddof_is_part_of_the_protocol_and_of_the_number() -> None:
+    one, zero = scored("fvd").score, scored("fvd", profile=profile("ivbench-ddof0")).score
+    assert one.protocol != zero.protocol
+    assert one.value != zero.value
+
+
+def test_clip_score_stands_beside_its_shuffled_value() -> None:
+    record = scored("clip_score").score
+    assert record.context["shuffled"] < record.value - 10
+    assert record.unit == ""
+
+
+def test_r_precision_stands_beside_chance_and_motion_merged() -> None:
+    record = scored("r_precision").score
+    assert record.context["chance"] == 1.0
+    assert record.context["motion_merged"] == scored("r_precision").evidence.mean("motion_merged")
+    assert 1.0 < record.value < 100.0
+    assert record.unit == "%"
+    assert record.fields["pool_size"] == 120
+
+
+@pytest.mark.parametrize("name", ["clip_score", "r_precision"])
+def test_the_mean_weighs_prompts_alike_whatever_their_number_of_videos(name: str) -> None:
+    metric, chosen, features = registry.load("metric", name)(), setting(name), cell(name)
+    assert isinstance(metric, MeanMetric)
+    whole = metric.gather(batches(features), chosen)
+    uneven = metric.gather([*batches(features), *batches(features[:, :1])], chosen)
+    assert metric.score(uneven, chosen, [0, 1]).value == pytest.approx(metric.score(whole, chosen, [0, 1]).value)
+
+
+def test_given_context_stands_in_the_record() -> None:
+    metric, chosen = registry.load("metric", "clip_score")(), setting("clip_score")
+    record = metric.score(scored("clip_score").evidence, chosen, [0, 1], context={"ground_truth": 30.0})
+    assert record.context["ground_truth"] == 30.0

@@ -23,13 +23,14 @@ def per_sample(value: Array, like: Array) -> Array:
         like: [B, ...]: the array that it will be multiplied with.
 
     Returns:
-        The Python number as it is; else `value` in the dtype of `like`, shape `[]` or `[B, 1, ...]`.
+        A Python float for a number, since a NumPy float64 scalar would widen float32; else
+        `value` in the dtype of `like`, shape `[]` or `[B, 1, ...]`.
 
     Raises:
         ShapeError: `value` is neither a scalar nor one number a sample.
     """
     if isinstance(value, (int, float)):
-        return value
+        return float(value)
     xp = array_namespace(like)
     value = xp.astype(value, like.dtype)
     if value.ndim == 0:

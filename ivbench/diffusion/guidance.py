@@ -2,7 +2,7 @@
 
 x_tilde = (1 + w) x_hat(z, c) - w x_hat(z); w = 0 is unguided. The map is linear, so it is the same in x-, eps- and
 v-space. Imagen and diffusers write the scale g = 1 + w; here a weight is always w.
-Source: paper, section 2.6, equation 5; Ho & Salimans 2022 (2207.12598).
+Source: paper, section 2.6.1, equation 5; Ho & Salimans 2022 (2207.12598).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Oscillating:
     Raises:
         ConfigError: a weight is not finite, the fraction is out of range, or no such phase.
 
-    Source: paper, section 2.6.1. The fraction, the phase and `other` are unspecified by the paper: ours.
+    Source: paper, section 2.6.2. The fraction, the phase and `other` are unspecified by the paper: ours.
     """
 
     high: float = 15.0
@@ -101,7 +101,7 @@ class Oscillating:
             raise ConfigError(f'guidance: phase is "{self.phase}". Allowed: low, high.')
 
     def initial_steps(self, num_steps: int) -> int:
-        """How many steps are high at first: ceil(initial_fraction * num_steps), unmoved by rounding (.1 x 30 is 3)."""
+        """How many steps are high at first: ceil(initial_fraction * num_steps), .07 x 100 being 7 in spite of rounding."""
         return math.ceil(round(self.initial_fraction * num_steps, 9))
 
     def weight(self, stage: str, step_index: int, num_steps: int) -> float:
@@ -144,7 +144,7 @@ def combine(conditional: Array, unconditional: Array, w: float) -> Array:
     Raises:
         ShapeError: shapes differ; says both.
 
-    Source: paper, section 2.6, equation 5.
+    Source: paper, section 2.6.1, equation 5.
     """
     require_same_shape((conditional, unconditional), ("the conditional prediction", "the unconditional one"))
     return conditional + w * (conditional - unconditional)
@@ -186,15 +186,18 @@ def guided(denoiser: Denoiser, conditioning: Any, null: Any, pair: PairDenoiser 
     Returns:
         A `Guided`: (z, logsnr, w) -> prediction.
     """
+    both = pair if pair is not None else _one_by_one(denoiser)
+    return Guided(
+        conditional=lambda z, logsnr: denoiser(z, logsnr, conditioning),
+        pair=lambda z, logsnr: both(z, logsnr, conditioning, null),
+    )
 
-    def one_by_one(z: Array, logsnr: float) -> tuple[Array, Array]:
+
+def _one_by_one(denoiser: Denoiser) -> PairDenoiser:
+    def both(z: Array, logsnr: float, conditioning: Any, null: Any) -> tuple[Array, Array]:
         return denoiser(z, logsnr, conditioning), denoiser(z, logsnr, null)
 
-    def batched(z: Array, logsnr: float) -> tuple[Array, Array]:
-        assert pair is not None
-        return pair(z, logsnr, conditioning, null)
-
-    return Guided(lambda z, logsnr: denoiser(z, logsnr, conditioning), one_by_one if pair is None else batched)
+    return both
 
 
 def _require_finite(**values: float) -> None:

@@ -49,7 +49,7 @@ def diffuse(x: Array, eps: Array, logsnr: Array) -> Array:
     Raises:
         ShapeError: shapes differ; says both.
 
-    Source: paper, section 2.1; Video Diffusion Models (2204.03458), equation 1.
+    Source: paper, section 2.1, equation 1.
     """
     require_same_shape((x, eps), ("the video", "the noise"))
     a, s = _alpha_sigma(logsnr, x)
@@ -149,7 +149,7 @@ def loss_weight(logsnr: Array, weight: LossWeight, of: Parameterization) -> Arra
     Raises:
         ConfigError: no such weight or kind.
 
-    Source: Salimans & Ho 2022 (2202.00512), section 4, equations 8-9; min_snr_5: Hang et al. 2023 (2303.09556).
+    Source: Salimans & Ho 2022 (2202.00512), section 4; min_snr_5: Hang et al. 2023 (2303.09556).
     """
     if weight not in get_args(LossWeight):
         raise ConfigError(f'no loss weight is called "{weight}".{did_you_mean(weight, get_args(LossWeight))}')

@@ -45,7 +45,7 @@ def alpha(logsnr: Array) -> Array:
     Returns:
         A float for a Python number, else an array of the same shape and dtype.
 
-    Source: Kingma et al. 2021 (2107.00630), section 3.1.
+    Source: paper, section 2.1; Kingma et al. 2021 (2107.00630).
     """
     if isinstance(logsnr, (int, float)):
         return math.sqrt(_sigmoid(logsnr))
@@ -72,7 +72,7 @@ def sigma_ratio(logsnr_s: float, logsnr_t: float) -> float:
     Returns:
         A positive float, below 1 where s < t.
 
-    Source: Salimans & Ho 2022 (2202.00512), appendix.
+    Source: Salimans & Ho 2022 (2202.00512).
     """
     return math.exp(0.5 * (_softplus(logsnr_t) - _softplus(logsnr_s)))
 
@@ -91,7 +91,7 @@ class CosineSchedule:
     Raises:
         ConfigError: a number is not finite, or logsnr_min >= logsnr_max.
 
-    Source: Salimans & Ho 2022 (2202.00512), appendix; the shift: Hoogeboom et al. 2023 (2301.11093), equation 9.
+    Source: paper, section 2.1; Salimans & Ho 2022 (2202.00512); the shift: Hoogeboom et al. 2023 (2301.11093).
     """
 
     logsnr_min: float = -20.0
@@ -128,7 +128,7 @@ class LinearSchedule:
     Raises:
         ConfigError: a number is not finite, or logsnr_min >= logsnr_max.
 
-    Source: Kingma et al. 2021 (2107.00630), appendix ("log SNR-linear").
+    Source: Kingma et al. 2021 (2107.00630), "log SNR-linear".
     """
 
     logsnr_min: float = -20.0
@@ -162,7 +162,7 @@ class SigmoidSchedule:
     Raises:
         ConfigError: a number is not finite, start >= end, tau <= 0, or logsnr_min >= logsnr_max.
 
-    Source: Jabri et al. 2022 (2212.11972); Chen 2023 (2301.10972), algorithm 1; the scaling is ours.
+    Source: Jabri et al. 2022 (2212.11972); the scaling to the ends is ours.
     """
 
     start: float = -3.0

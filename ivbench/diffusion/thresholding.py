@@ -71,7 +71,7 @@ def dynamic_threshold(x: Array, percentile: float = 99.5) -> Array:
     Returns:
         The same shape and dtype, in [-1, 1]; `x` itself where nothing exceeds 1.
 
-    Source: Imagen (2205.11487), section 2.3 and appendix D.
+    Source: Imagen (2205.11487), section 2.3.
     """
     xp = array_namespace(x)
     s = percentile_of_magnitude(x, percentile)

@@ -25,7 +25,7 @@ def posterior_mean(logsnr_t: float, logsnr_s: float) -> tuple[float, float]:
     Returns:
         (factor of z_t, factor of x).
 
-    Source: paper, section 2.1, equation 3; Video Diffusion Models (2204.03458), section 2.
+    Source: paper, section 2.1, equation 3; Video Diffusion Models (2204.03458).
     """
     difference = logsnr_t - logsnr_s
     alpha_s = alpha(logsnr_s)
@@ -45,7 +45,7 @@ def ancestral_variance(logsnr_t: float, logsnr_s: float, gamma: float) -> float:
     Returns:
         The variance, > 0.
 
-    Source: paper, section 2.1, equation 4; Video Diffusion Models (2204.03458), equation 4.
+    Source: paper, section 2.1, equation 4; Video Diffusion Models (2204.03458).
     """
     posterior, forward = sigma(logsnr_s) ** 2, sigma(logsnr_t) ** 2
     return float(-math.expm1(logsnr_t - logsnr_s) * posterior ** (1.0 - gamma) * forward**gamma)
@@ -57,7 +57,7 @@ class Ancestral(Sampler):
 
     Args:
         gamma: in [0, 1]: between the posterior's variance (0) and the forward process's (1).
-            Unspecified by the paper; ours is 0.1, the smallest of the values in Nichol & Dhariwal's range of use.
+            Unspecified by the paper; the default is ours.
 
     Raises:
         ConfigError: gamma is out of range.

@@ -21,7 +21,7 @@ def ddim_coefficients(logsnr_t: float, logsnr_s: float) -> Coefficients:
     Returns:
         The factors of z_t and x_hat; no noise.
 
-    Source: Song et al. 2020 (2010.02502), equation 12 with eta = 0; in log SNR, Salimans & Ho 2022 (2202.00512), eq. 8.
+    Source: Song et al. 2020 (2010.02502); in log SNR, Salimans & Ho 2022 (2202.00512).
     """
     ratio = sigma_ratio(logsnr_s, logsnr_t)
     return Coefficients(z=ratio, x=alpha(logsnr_s) - ratio * alpha(logsnr_t), noise=0.0)

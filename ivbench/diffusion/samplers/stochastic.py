@@ -38,7 +38,7 @@ class Stochastic(Sampler):
     It jumps by 2/N, so it needs a student that was distilled for such jumps: with a student for jumps of 1/N
     the variance of the samples is too small.
 
-    Source: paper, section 2.7; Meng et al. 2022 (2210.03142), algorithm 4; Karras et al. 2022 (2206.00364).
+    Source: paper, section 2.7; Meng et al. 2022 (2210.03142); Karras et al. 2022 (2206.00364).
     """
 
     order: ClassVar[int] = 1

@@ -1,0 +1,113 @@
+"""`ivbench zoo`: what comes with ivbench, and whether it is what its cards say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ivbench.cli.console import print_rows
+from ivbench.errors import ConfigError, IvbenchError
+
+if TYPE_CHECKING:
+    from ivbench.zoo import Card
+
+__all__ = ["zoo"]
+
+
+@click.group()
+def zoo() -> None:
+    """List, show and verify the cascades that come with ivbench.
+
+    Beside cascades the zoo holds text encoders and probes: each a folder with a card that says what it is, how it was
+    made, and the digest of each of its files.
+    """
+
+
+@zoo.command("list")
+def list_() -> None:
+    """List the cards."""
+    from ivbench.zoo import list_cards
+
+    rows = [[card.name, card.config.kind, _size(card), card.config.description] for card in list_cards()]
+    print_rows(["name", "kind", "MB", "description"], rows, right=["MB"])
+
+
+@zoo.command(short_help="Show a card: stages, files, how it was made.")
+@click.argument("name")
+def show(name: str) -> None:
+    """Show the card NAME: an entry of the zoo, or the path of a folder with a card."""
+    from ivbench.zoo import read_card
+
+    card = read_card(name)
+    click.echo(f"{card.name}: {card.config.description}" if card.config.description else card.name)
+    facts = {"kind": card.config.kind, "licence": card.config.licence, "folder": card.folder, "digest": card.digest}
+    click.echo("".join(f"  {key}: {value}\n" for key, value in facts.items()))
+    if card.config.kind == "cascade":
+        _show_stages(card)
+    if card.config.files:
+        print_rows(["file", "sha256"], [[file, entry.sha256] for file, entry in card.config.files.items()])
+        click.echo()
+    click.echo("\n".join(_outline(card.config.details)))
+
+
+@zoo.command(short_help="Compare files with the digests of their cards.")
+@click.argument("names", nargs=-1)
+def verify(names: tuple[str, ...]) -> int:
+    """Compare the files of the cards NAMES with their digests; without NAMES, of all cards.
+
+    Every card is looked at; the exit code is 2 if a file is missing or differs.
+    """
+    from ivbench.zoo import list_cards, read_card
+    from ivbench.zoo import verify as verify_card
+
+    cards = [read_card(name) for name in names] or list_cards()
+    if not cards:
+        raise ConfigError("the zoo has no cards, so there is nothing to verify. See: ivbench zoo list")
+    wrong = 0
+    for card in cards:
+        try:
+            click.echo(f"{card.name}: {len(verify_card(card))} files as the card says")
+        except IvbenchError as error:
+            wrong += 1
+            click.echo(f"Error: {card.name}: {error}", err=True)
+    return IvbenchError.exit_code if wrong else 0
+
+
+def _show_stages(card: Card) -> None:
+    """The cascade in the form of the paper's Figure 6."""
+    cascade = card.cascade()
+    rows = [
+        [
+            stage.name,
+            stage.kind,
+            f"{stage.frames}x{stage.height}x{stage.width}",
+            f"{stage.fps:g}",
+            f"{stage.parameters:,}",
+            f"{stage.flops(cascade.text.length) / 1e9:,.3g}",
+            card.config.weights.get(stage.name, "none"),
+        ]
+        for stage in cascade.stages
+    ]
+    columns = ["stage", "kind", "TxHxW", "fps", "parameters", "GFLOPs/NFE", "weights"]
+    print_rows(columns, rows, right=["TxHxW", "fps", "parameters", "GFLOPs/NFE"])
+    total = sum(stage.parameters for stage in cascade.stages)
+    click.echo(f"\n{total:,} parameters; text encoder {cascade.text.encoder}\n")
+
+
+def _size(card: Card) -> str:
+    sizes = [(card.folder / name).stat().st_size for name in card.config.files if (card.folder / name).is_file()]
+    return f"{sum(sizes) / 1e6:.1f}"
+
+
+def _outline(value: Any, indent: str = "") -> list[str]:
+    """Nested plain data as indented lines."""
+    if not isinstance(value, dict):
+        return [f"{indent}- {item}" for item in value] if isinstance(value, list | tuple) else [f"{indent}{value}"]
+    lines = []
+    for key, inner in value.items():
+        if isinstance(inner, dict | list | tuple):
+            lines += [f"{indent}{key}:", *_outline(inner, f"{indent}  ")]
+        else:
+            lines.append(f"{indent}{key}: {inner}")
+    return lines

@@ -1,0 +1,121 @@
+"""`ivbench zoo`, on a zoo that the test makes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from ivbench.cli.main import main
+
+CARD = """\
+name: {name}
+kind: {kind}
+description: A card of the test
+licence: Apache-2.0
+{rest}files:
+  weights.safetensors: {{sha256: "{digest}", bytes: 5}}
+details:
+  steps: 12
+  measured:
+    colour: 0.97
+  limits: [small, slow]
+"""
+CASCADE = """\
+name: tiny
+text: {encoder: t5-mini, dim: 8, length: 4}
+stages:
+  - name: base
+    kind: base
+    frames: 4
+    height: 12
+    width: 20
+    fps: 3
+    unet:
+      channels: 32
+      multipliers: [1]
+      blocks: [1]
+      spatial_attention: [false]
+      temporal: [attention]
+      text_dim: 8
+      embedding_dim: 16
+"""
+
+
+def add_card(zoo: Path, name: str, kind: str, rest: str = "") -> Path:
+    folder = zoo / name
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(b"12345")
+    digest = hashlib.sha256(b"12345").hexdigest()
+    (folder / "card.yaml").write_text(CARD.format(name=name, kind=kind, rest=rest, digest=digest))
+    return folder
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("IVBENCH_ZOO", str(tmp_path))
+    add_card(tmp_path, "seer", "probe")
+    cascade = add_card(tmp_path, "tiny", "cascade", "text_encoder: t5-mini\nweights: {base: weights.safetensors}\n")
+    (cascade / "cascade.yaml").write_text(CASCADE)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("zoo")
+def test_list_has_a_plain_line_a_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["zoo", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["name", "kind"], ["tiny", "cascade"], ["seer", "probe"]]
+    assert lines[1].endswith("A card of the test")
+
+
+@pytest.mark.usefixtures("zoo")
+def test_show_says_stages_files_and_details(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["zoo", "show", "tiny"]) == 0
+    out = capsys.readouterr().out
+    assert "licence: Apache-2.0" in out
+    stage = next(line.split() for line in out.splitlines() if line.startswith("base"))
+    assert stage[:4] == ["base", "base", "4x12x20", "3"]
+    assert stage[-1] == "weights.safetensors"
+    assert hashlib.sha256(b"12345").hexdigest() in out
+    assert "measured:\n  colour: 0.97\nlimits:\n  - small\n  - slow" in out
+
+
+@pytest.mark.usefixtures("zoo")
+def test_show_suggests_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["zoo", "show", "tinny"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Error: ")
+    assert 'Did you mean "tiny"?' in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.usefixtures("zoo")
+def test_verify_passes_an_intact_zoo(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["zoo", "verify"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_verify_names_the_altered_card_looks_at_the_others_and_exits_2(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (zoo / "tiny" / "weights.safetensors").write_bytes(b"1234x")
+    assert main(["zoo", "verify"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("Error: tiny: ")
+    assert captured.err.count("\n") == 1
+    assert captured.out.startswith("seer: ")
+
+
+def test_verify_looks_at_the_named_cards_only(zoo: Path) -> None:
+    (zoo / "tiny" / "weights.safetensors").unlink()
+    assert main(["zoo", "verify", "seer"]) == 0
+    assert main(["zoo", "verify", "seer", "tiny"]) == 2
+
+
+def test_verify_of_an_empty_zoo_fails_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IVBENCH_ZOO", str(tmp_path))
+    assert main(["zoo", "verify"]) == 2
+    assert "nothing to verify" in capsys.readouterr().err

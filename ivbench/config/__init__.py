@@ -4,8 +4,16 @@ from ivbench.config.canonical import canonical_json, digest, file_digest, text_d
 from ivbench.config.card import CardConfig, CardFile, parse_card
 from ivbench.config.cascade import cascade_schema, parse_cascade, read_cascade
 from ivbench.config.parse import Frozen, parse
-from ivbench.config.settings import Guidance, Settings, StageSettings, Thresholding
-from ivbench.config.suite import MetricConfig, SuiteConfig, parse_suite, read_suite, suite_names, suite_schema
+from ivbench.config.settings import Guidance, Settings, StageSampling, Thresholding
+from ivbench.config.suite import (
+    MetricConfig,
+    PromptsConfig,
+    SuiteConfig,
+    parse_suite,
+    read_suite,
+    suite_names,
+    suite_schema,
+)
 from ivbench.config.yaml import load_yaml, read_yaml
 
 __all__ = [
@@ -14,8 +22,9 @@ __all__ = [
     "Frozen",
     "Guidance",
     "MetricConfig",
+    "PromptsConfig",
     "Settings",
-    "StageSettings",
+    "StageSampling",
     "SuiteConfig",
     "Thresholding",
     "canonical_json",

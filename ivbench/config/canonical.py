@@ -25,11 +25,11 @@ def canonical_json(value: Any) -> str:
         ConfigError: NaN, infinity, or a type that JSON doesn't have.
     """
     try:
-        return json.dumps(
-            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"settings can't be written as canonical JSON: {error}. Use finite numbers and text.") from error
+        raise ConfigError(
+            f"settings can't be written as canonical JSON: {error}. Use finite numbers and text."
+        ) from error
 
 
 def digest(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -36,9 +37,34 @@ class CardConfig(Frozen):
     weights: dict[str, str] = Field(default_factory=dict, description="cascade: stage -> file; empty: no weights")
     files: dict[str, CardFile] = Field(default_factory=dict, description="path in the folder -> digest")
     sampling: Settings = Field(default=Settings(), description="cascade: chosen on validation prompts; suites override")
-    details: dict[str, Any] = Field(
-        default_factory=dict, description="recipe, data, steps, CPU time, measured scores, limits: shown, never computed with"
+    digest: Sha256 | None = Field(
+        default=None, description="identity of what is loaded, where its maker states one; else see `identity`"
     )
+    details: dict[str, Any] = Field(
+        default_factory=dict,
+        description="every other key of the file: recipe, data, scores, limits. Shown, never computed with",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, data: Any) -> Any:
+        """Keys that are no field become details, unless they look like a misspelt field; `file: sha256` is a file."""
+        if not isinstance(data, dict):
+            return data
+        other = {key: value for key, value in data.items() if key not in cls.model_fields}
+        for key in other:
+            near = difflib.get_close_matches(key, cls.model_fields, n=1, cutoff=0.8)
+            if near:
+                raise ValueError(f'unknown key "{key}". Did you mean "{near[0]}"? Put facts of your own under details')
+        known = {key: value for key, value in data.items() if key in cls.model_fields}
+        if isinstance(known.get("files"), dict):
+            known["files"] = {
+                name: {"sha256": file} if isinstance(file, str) else file for name, file in known["files"].items()
+            }
+        known.setdefault("description", other.pop("summary", ""))
+        if other:
+            known["details"] = {**known.get("details", {}), **other}
+        return known
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -50,8 +76,10 @@ class CardConfig(Frozen):
         return self
 
     @property
-    def digest(self) -> str:
-        """The sha256 over the digests of all files: what the card stands for, whatever its words say."""
+    def identity(self) -> str:
+        """The sha256 that stands for the card in task ids: the stated digest, else one over its files' digests."""
+        if self.digest is not None:
+            return self.digest
         return digest({"kind": self.kind, "files": {name: file.sha256 for name, file in self.files.items()}})
 
 

@@ -15,7 +15,7 @@ __all__ = [
     "GuidanceConfig",
     "Oscillation",
     "Settings",
-    "StageSettings",
+    "StageSampling",
     "Thresholding",
     "read_augmentation",
     "read_guidance",
@@ -32,7 +32,8 @@ _CALL = re.compile(r"\s*([a-z]+)\s*[(=]\s*([^()]*?)\s*\)?\s*")
 class Guidance(Frozen):
     """Resolved classifier-free guidance of one stage: x = (1 + w) x_c - w x_u (paper, equation 5).
 
-    `oscillate`: high for the first ceil(initial * num_steps) steps, then low, high, low, ... by step index.
+    `oscillate`: high for the first ceil(initial * num_steps) steps, then low and high in turn,
+    beginning with `phase`.
     """
 
     kind: Literal["constant", "oscillate"]
@@ -40,6 +41,7 @@ class Guidance(Frozen):
     high: float | None = None
     low: float | None = None
     initial: float | None = Field(default=None, description="oscillate: share of the steps that begin with high")
+    phase: Literal["low", "high"] | None = Field(default=None, description="oscillate: what comes first after them")
 
     @property
     def label(self) -> str:
@@ -65,7 +67,7 @@ class Thresholding(Frozen):
         return self.kind if self.percentile is None else f"dynamic({self.percentile:g})"
 
 
-class StageSettings(Frozen):
+class StageSampling(Frozen):
     """Everything that a runner needs to know of how one stage is sampled. Resolved: nothing is left to a default."""
 
     sampler: str
@@ -84,6 +86,7 @@ class Oscillation(Frozen):
     high: float = Field(ge=0)
     low: float = Field(ge=0)
     initial: float = Field(default=0.1, ge=0, le=1, description="share of the steps that begin with high, rounded up")
+    phase: Literal["low", "high"] = Field(default="low", description="what comes first after them")
     stages: tuple[str, ...] | None = Field(
         default=None, description="stages that oscillate; None: those that the cascade's spec marks"
     )
@@ -119,8 +122,8 @@ class Settings(Frozen):
     thresholding: dict[str, Thresholding] | None = Field(
         default=None, description="none, static, dynamic or dynamic(99.5)"
     )
-    augmentation_snr: dict[str, float] | None = Field(
-        default=None, description="SNR of the conditioning video, above 0; none (held as 0): not augmented"
+    augmentation_snr: dict[str, float | None] | None = Field(
+        default=None, description="SNR of the conditioning video, above 0; none: not augmented"
     )
 
     @field_validator("guidance", mode="before")
@@ -153,7 +156,7 @@ class Settings(Frozen):
             if not 0 <= gamma <= 1:
                 raise ValueError(f"gamma.{stage}: got {gamma:g}, allowed is 0 to 1")
         for stage, snr in (self.augmentation_snr or {}).items():
-            if snr < 0:
+            if snr is not None and snr <= 0:
                 raise ValueError(f"augmentation_snr.{stage}: got {snr:g}, allowed is a number above 0, or none")
         return self
 
@@ -195,12 +198,8 @@ def read_thresholding(value: Any) -> Any:
 
 
 def read_augmentation(value: Any) -> Any:
-    """An augmentation SNR as people write it: a number above 0, or `none`, which is held as 0."""
-    if value == "none":
-        return 0.0
-    if value == 0 and not isinstance(value, bool):
-        raise ValueError("got 0, allowed is a number above 0, or none for no augmentation")
-    return value
+    """An augmentation SNR as people write it: a number above 0, or `none`, which is held as None."""
+    return None if value == "none" else value
 
 
 def _call(text: str) -> tuple[str, list[float]]:

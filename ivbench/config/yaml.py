@@ -26,7 +26,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Refuse aliases, which can blow a small file up to any size."""
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             raise _Trap(event.start_mark, "aliases (*name) are not allowed", "write the value out")
         return super().compose_node(parent, index)
 
@@ -78,7 +78,7 @@ def _text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
 def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             raise _Trap(key_node.start_mark, f"the key {key_node.value} is not text", "write it in quotes")
         if key in keys:
@@ -87,7 +87,8 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
-for _tag, _constructor in {"bool": _boolean, "int": _integer, "float": _float, "str": _text, "map": _mapping}.items():
+_CONSTRUCTORS: dict[str, Any] = {"bool": _boolean, "int": _integer, "float": _float, "str": _text, "map": _mapping}
+for _tag, _constructor in _CONSTRUCTORS.items():
     _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _constructor)
 
 
@@ -105,7 +106,7 @@ def load_yaml(text: str, where: str) -> Any:
         ConfigError: not YAML, or one of YAML's traps; names the line.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_Loader)
     except _Trap as trap:
         raise ConfigError(f"{where}, {trap}.") from trap
     except yaml.MarkedYAMLError as error:

@@ -34,7 +34,9 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary = None
         _sync_folder(path.parent)
     except OSError as error:
-        raise StoreError(f"{path} can't be written: {error.strerror or error}. Free space, or choose another folder.") from error
+        raise StoreError(
+            f"{path} can't be written: {error.strerror or error}. Free space, or choose another folder."
+        ) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):

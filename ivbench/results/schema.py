@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "RESULTS_VERSION",
-    "Cell",
     "CascadeInfo",
+    "Cell",
     "Counts",
     "Difference",
     "Environment",
@@ -149,6 +149,8 @@ class StageInfo(Record):
 
 
 class CascadeInfo(Record):
+    """The cascade that was sampled."""
+
     name: str
     digest: str
     description: str = ""
@@ -157,6 +159,8 @@ class CascadeInfo(Record):
 
 
 class SuiteInfo(Record):
+    """The suite that was run."""
+
     name: str
     digest: str
     description: str = ""

@@ -144,7 +144,9 @@ class Store:
             held = FileLock(path, timeout=self._timeout, is_singleton=True)
             held.acquire()
         except Timeout as error:
-            raise StoreError(f"{path} is held by another process for over {self._timeout:g} s. Wait, or end it.") from error
+            raise StoreError(
+                f"{path} is held by another process for over {self._timeout:g} s. Wait, or end it."
+            ) from error
         except OSError as error:
             raise StoreError(f"{path} can't be written: {error.strerror or error}. Choose another store.") from error
         try:
@@ -213,7 +215,9 @@ def _bytes(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreError(f"{path} can't be read: {error.strerror or error}. Check the store, or choose another.") from error
+        raise StoreError(
+            f"{path} can't be read: {error.strerror or error}. Check the store, or choose another."
+        ) from error
 
 
 def _serialized(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
@@ -221,4 +225,6 @@ def _serialized(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
         return bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         got = ", ".join(f"{name}: {getattr(array, 'dtype', type(array).__name__)}" for name, array in arrays.items())
-        raise StoreError(f"arrays can't be stored ({got}). Use plain numeric dtypes such as float16 or uint8.") from error
+        raise StoreError(
+            f"arrays can't be stored ({got}). Use plain numeric dtypes such as float16 or uint8."
+        ) from error

@@ -33,8 +33,8 @@ class Card:
 
     @property
     def digest(self) -> str:
-        """The sha256 over the digests of its files, as the card states them."""
-        return self.config.digest
+        """The sha256 that stands for the card in task ids: as it states, else over the digests of its files."""
+        return self.config.identity
 
     def path(self, name: str) -> Path:
         """The path of one of the folder's files.
@@ -58,7 +58,7 @@ class Card:
         stages = [stage.name for stage in spec.stages]
         for stage in self.config.weights:
             if stage not in stages:
-                raise ConfigError(f'{self.folder / _CARD}: weights.{stage} is no stage.{did_you_mean(stage, stages)}')
+                raise ConfigError(f"{self.folder / _CARD}: weights.{stage} is no stage.{did_you_mean(stage, stages)}")
         return spec
 
     def weights_path(self, stage: str) -> Path:
@@ -116,7 +116,9 @@ def read_card(name: str | Path, zoo: Path | None = None) -> Card:
 def _read(folder: Path) -> Card:
     path = folder / _CARD
     if not path.is_file():
-        raise MissingFileError(f"{path} is not there. Name a card of the zoo (ivbench zoo list) or a folder with a card.")
+        raise MissingFileError(
+            f"{path} is not there. Name a card of the zoo (ivbench zoo list) or a folder with a card."
+        )
     config = parse_card(read_yaml(path), str(path))
     if config.name != folder.resolve().name:
         raise ConfigError(f'{path}: name is "{config.name}", its folder is "{folder.resolve().name}". Make them equal.')

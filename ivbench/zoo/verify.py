@@ -59,6 +59,7 @@ def verify(card: Card) -> tuple[str, ...]:
         found = file_digest(path)
         if found != expected.sha256:
             raise DigestError(
-                f"{card.folder / name} has sha256 {found[:12]}..., its card says {expected.sha256[:12]}.... Fetch it again."
+                f"{card.folder / name} has sha256 {found[:12]}..., its card says {expected.sha256[:12]}... "
+                "Fetch it again."
             )
     return tuple(card.config.files)

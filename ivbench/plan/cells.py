@@ -1,0 +1,130 @@
+"""The cells of a suite on a cascade: the grid's product and the explicit ones, resolved, with short unique labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from ivbench.config import Frozen, StageSampling, SuiteConfig
+from ivbench.config.settings import Settings
+from ivbench.errors import ConfigError
+from ivbench.plan.cost import stage_costs
+from ivbench.plan.ids import cell_id
+from ivbench.plan.resolve import resolve
+from ivbench.plan.sources import CascadeSource
+from ivbench.results.schema import StageCost
+
+__all__ = ["PlannedCell", "expand"]
+
+Scalar = str | int | float | bool | None
+
+
+class PlannedCell(Frozen):
+    """One point of the grid on one cascade."""
+
+    id: str
+    label: str = Field(description="short, unique within the plan: 'w=3 ddim 32'")
+    settings: dict[str, Scalar] = Field(description="the axes, flat; 'a/b' where stages differ, in their order")
+    guidance_w: float | None = Field(description="the first stage's constant weight w; None where it oscillates")
+    scale_g: float | None = Field(description="the same as scale g = 1 + w")
+    stages: tuple[StageSampling, ...] = Field(description="resolved settings, one a stage, in order")
+    costs: tuple[StageCost, ...]
+
+
+def expand(suite: SuiteConfig, source: CascadeSource) -> tuple[PlannedCell, ...]:
+    """Every cell once: first the grid's product, then the explicit cells; without either, the defaults are one cell.
+
+    Cells that resolve to the same settings (gamma with a sampler that has none, say) are one cell, with the first's
+    place.
+
+    Args:
+        suite: grid, cells, defaults.
+        source: the cascade; its card's settings are the weakest layer.
+
+    Raises:
+        ConfigError: a setting is missing or names no stage, or two labels are equal.
+    """
+    resolved: dict[str, tuple[StageSampling, ...]] = {}
+    labels: dict[str, str] = {}
+    for settings, label in _points(suite):
+        samplings = resolve((settings, suite.defaults, source.sampling), source.spec)
+        key = cell_id(source, samplings, suite.noise)
+        resolved.setdefault(key, samplings)
+        if label is not None:
+            labels.setdefault(key, label)
+    tables = {key: _settings(samplings) for key, samplings in resolved.items()}
+    names = _labels(tables, labels)
+    return tuple(_cell(key, names[key], tables[key], resolved[key], source) for key in resolved)
+
+
+def _points(suite: SuiteConfig) -> list[tuple[Settings, str | None]]:
+    points: list[tuple[Settings, str | None]] = []
+    if suite.grid is not None:
+        points += [(point, None) for point in suite.grid.points(suite.name)]
+    points += [(cell, cell.label) for cell in suite.cells]
+    return points or [(Settings(), None)]
+
+
+def _cell(
+    key: str, label: str, table: dict[str, Scalar], samplings: tuple[StageSampling, ...], source: CascadeSource
+) -> PlannedCell:
+    w = samplings[0].guidance.w
+    return PlannedCell(
+        id=key,
+        label=label,
+        settings=table,
+        guidance_w=w,
+        scale_g=None if w is None else 1 + w,
+        stages=samplings,
+        costs=stage_costs(source.spec, samplings),
+    )
+
+
+def _settings(samplings: Sequence[StageSampling]) -> dict[str, Scalar]:
+    guidance = _joined([sampling.guidance.label for sampling in samplings])
+    return {
+        "guidance": str(guidance).replace("/w=", "/"),
+        "sampler": _joined([sampling.sampler for sampling in samplings]),
+        "steps": _joined([sampling.num_steps for sampling in samplings]),
+        "gamma": _joined([sampling.gamma for sampling in samplings]),
+        "thresholding": _joined([sampling.thresholding.label for sampling in samplings]),
+        "augmentation_snr": _joined([sampling.augmentation_snr for sampling in samplings[1:]]),
+    }
+
+
+def _joined(values: Sequence[Scalar]) -> Scalar:
+    """One value where all are equal, else each change in stage order: 16, 5, 5 -> '16/5'."""
+    changes = [value for index, value in enumerate(values) if index == 0 or value != values[index - 1]]
+    if len(changes) <= 1:
+        return changes[0] if changes else None
+    return "/".join(
+        "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value) for value in changes
+    )
+
+
+def _labels(tables: dict[str, dict[str, Scalar]], given: dict[str, str]) -> dict[str, str]:
+    """Guidance, sampler and steps always; another axis where it tells cells apart; a number where nothing does."""
+    repeated = [label for label, count in Counter(given.values()).items() if count > 1]
+    if repeated:
+        raise ConfigError(f'cells: two are labelled "{repeated[0]}". Labels must differ.')
+    plain = {key: [str(table[axis]) for axis in ("guidance", "sampler", "steps")] for key, table in tables.items()}
+    for axis, prefix in (("gamma", "gamma="), ("thresholding", ""), ("augmentation_snr", "snr=")):
+        if len({str(table[axis]) for table in tables.values() if table[axis] is not None}) > 1:
+            for key, table in tables.items():
+                plain[key] += [] if table[axis] is None else [f"{prefix}{_plain(table[axis])}"]
+    taken = set(given.values())
+    labels = dict(given)
+    for key, parts in plain.items():
+        if key not in labels:
+            label, number = " ".join(parts), 2
+            while label in taken:
+                label, number = f"{' '.join(parts)} ({number})", number + 1
+            labels[key] = label
+            taken.add(label)
+    return labels
+
+
+def _plain(value: Scalar) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,157 @@
+"""The task graph: every task once, in an order in which each comes after what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ivbench.config import SuiteConfig
+from ivbench.data.prompts import prompt_digest
+from ivbench.plan.cells import PlannedCell
+from ivbench.plan.ids import encode_payload, extract_payload, sample_payload, score_payload, task_id
+from ivbench.plan.sources import CascadeSource, Execution
+from ivbench.plan.tasks import EncodeTask, ExtractTask, SampleTask, ScoreTask, blocks
+
+__all__ = ["Graph", "build_graph"]
+
+
+@dataclass
+class Graph:
+    """The tasks by kind, in order; filled by `build_graph`."""
+
+    encode: list[EncodeTask] = field(default_factory=list)
+    sample: dict[str, SampleTask] = field(default_factory=dict)
+    extract: dict[str, ExtractTask] = field(default_factory=dict)
+    score: list[ScoreTask] = field(default_factory=list)
+
+
+def build_graph(
+    suite: SuiteConfig,
+    source: CascadeSource,
+    execution: Execution,
+    prompts: Sequence[str],
+    extractors: Mapping[str, str],
+    cells: Sequence[PlannedCell],
+) -> Graph:
+    """The graph of all tasks; cells that agree up to a stage share its tasks.
+
+    Args:
+        suite: seeds, samples a prompt, metrics, reference, noise source.
+        source: the cascade.
+        execution: where it will run.
+        prompts: checked texts in suite order.
+        extractors: name -> digest of every extractor that the metrics name.
+        cells: as `expand` gives them.
+    """
+    return _Builder(suite, source, execution, prompts, extractors).build(cells)
+
+
+class _Builder:
+    def __init__(
+        self,
+        suite: SuiteConfig,
+        source: CascadeSource,
+        execution: Execution,
+        prompts: Sequence[str],
+        extractors: Mapping[str, str],
+    ) -> None:
+        self.suite, self.source, self.execution, self.extractors = suite, source, execution, extractors
+        self.digests = [prompt_digest(prompt) for prompt in prompts]
+        self.blocks = blocks(len(prompts))
+        self.graph = Graph()
+
+    def build(self, cells: Sequence[PlannedCell]) -> Graph:
+        for block, indices in enumerate(self.blocks):
+            payload = encode_payload(self.source, self.execution, self._digests(indices))
+            self.graph.encode.append(EncodeTask(id=task_id(payload), block=block, prompts=indices))
+        for cell in cells:
+            videos = [
+                (seed, sample_index, block, video)
+                for seed in self.suite.run_seeds
+                for sample_index in range(self.suite.samples_per_prompt)
+                for block, video in enumerate(self._run(cell, seed, sample_index))
+            ]
+            extracted = {
+                extractor: [self._extract(cell, extractor, *row) for row in videos] for extractor in self.extractors
+            }
+            self._score(cell, extracted)
+        return self.graph
+
+    def _digests(self, indices: Sequence[int]) -> list[str]:
+        return [self.digests[index] for index in indices]
+
+    def _run(self, cell: PlannedCell, seed: int, sample_index: int) -> list[str]:
+        """One run of a cell: its sample tasks by stage, then block. Returns the ids of the last stage's, by block."""
+        before: list[str | None] = [None] * len(self.blocks)
+        for stage in range(len(self.source.spec.stages)):
+            before = [
+                self._sample(cell, stage, seed, sample_index, block, before[block]) for block in range(len(self.blocks))
+            ]
+        return [found for found in before if found is not None]
+
+    def _sample(
+        self, cell: PlannedCell, stage: int, seed: int, sample_index: int, block: int, before: str | None
+    ) -> str:
+        encode, indices = self.graph.encode[block].id, self.blocks[block]
+        consumes = [encode] if before is None else [encode, before]
+        payload = sample_payload(
+            self.source,
+            stage,
+            cell.stages[stage],
+            self.execution,
+            self.suite.noise,
+            seed,
+            self._digests(indices),
+            sample_index,
+            consumes,
+        )
+        found = task_id(payload)
+        known = self.graph.sample.get(found)
+        self.graph.sample[found] = SampleTask(
+            id=found,
+            stage_index=stage,
+            stage=self.source.spec.stages[stage].name,
+            last=stage == len(self.source.spec.stages) - 1,
+            sampling=cell.stages[stage],
+            seed=seed,
+            sample_index=sample_index,
+            block=block,
+            prompts=indices,
+            encode=encode,
+            input=before,
+            cells=(*(known.cells if known else ()), cell.id),
+        )
+        return found
+
+    def _extract(self, cell: PlannedCell, extractor: str, seed: int, sample_index: int, block: int, video: str) -> str:
+        payload = extract_payload(extractor, self.extractors[extractor], self.execution, [video])
+        found = task_id(payload)
+        known = self.graph.extract.get(found)
+        self.graph.extract[found] = ExtractTask(
+            id=found,
+            extractor=extractor,
+            sample=video,
+            seed=seed,
+            sample_index=sample_index,
+            block=block,
+            prompts=self.blocks[block],
+            cells=(*(known.cells if known else ()), cell.id),
+        )
+        return found
+
+    def _score(self, cell: PlannedCell, extracted: Mapping[str, list[str]]) -> None:
+        last = self.source.spec.stages[-1]
+        video = {"shape": list(last.shape), "fps": last.fps}
+        for metric in self.suite.metrics:
+            consumes = extracted[metric.extractor]
+            payload = score_payload(
+                metric,
+                self.extractors[metric.extractor],
+                self.suite.reference,
+                video,
+                self.suite.run_seeds,
+                self.digests,
+                consumes,
+            )
+            task = ScoreTask(id=task_id(payload), cell=cell.id, metric=metric, consumes=tuple(consumes))
+            self.graph.score.append(task)

@@ -1,0 +1,148 @@
+"""Task ids: the sha256 of the canonical JSON of a task's resolved settings.
+
+Whatever can change a task's result is in its payload; labels, descriptions and the order of cells are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ivbench.config import StageSampling, canonical_json, digest
+from ivbench.config.suite import MetricConfig, ReferenceConfig
+from ivbench.plan.sources import CascadeSource, Execution
+
+__all__ = [
+    "TASK_FORMAT",
+    "canonical_json",
+    "cell_id",
+    "encode_payload",
+    "extract_payload",
+    "sample_payload",
+    "score_payload",
+    "task_id",
+]
+
+TASK_FORMAT = 1
+"""Bumped when a task's result changes its meaning or form: every stored entry is then computed anew."""
+
+Payload = dict[str, Any]
+
+
+def task_id(payload: Payload) -> str:
+    """The id of a task: 64 hexadecimal digits."""
+    return digest(payload)
+
+
+def encode_payload(source: CascadeSource, execution: Execution, prompts: Sequence[str]) -> Payload:
+    """Encode a block of prompts.
+
+    Args:
+        source: gives the text encoder's digest and its length.
+        execution: where.
+        prompts: digests of the block's prompts, in order.
+    """
+    return {
+        "kind": "encode",
+        "format": TASK_FORMAT,
+        "text": _text(source),
+        "prompts": list(prompts),
+        "execution": execution.model_dump(mode="json"),
+    }
+
+
+def sample_payload(
+    source: CascadeSource,
+    stage_index: int,
+    sampling: StageSampling,
+    execution: Execution,
+    noise: str,
+    seed: int,
+    prompts: Sequence[str],
+    sample_index: int,
+    consumes: Sequence[str],
+) -> Payload:
+    """Sample one stage of one run over a block of prompts.
+
+    Args:
+        source: gives the stage's spec (network, schedule, parameterization), its weights' and text encoder's digests.
+        stage_index: which stage, from 0.
+        sampling: resolved: sampler, steps, gamma, thresholding, guidance, augmentation SNR.
+        execution: backend, device type, dtype.
+        noise: the noise source, numpy or device.
+        seed: of the run.
+        prompts: digests of the block's prompts, in order.
+        sample_index: which sample of each prompt.
+        consumes: the ids of the tasks whose results it reads: encode, then the stage before.
+    """
+    stage = source.spec.stages[stage_index]
+    return {
+        "kind": "sample",
+        "format": TASK_FORMAT,
+        "stage": stage.model_dump(mode="json"),
+        "weights": source.weights.get(stage.name),
+        "adapter": source.adapter,
+        "text": _text(source),
+        "sampling": sampling.model_dump(mode="json"),
+        "execution": execution.model_dump(mode="json"),
+        "noise": noise,
+        "seed": seed,
+        "prompts": list(prompts),
+        "sample_index": sample_index,
+        "consumes": list(consumes),
+    }
+
+
+def extract_payload(extractor: str, extractor_digest: str, execution: Execution, consumes: Sequence[str]) -> Payload:
+    """Extract the features of a block of final videos."""
+    return {
+        "kind": "extract",
+        "format": TASK_FORMAT,
+        "extractor": extractor,
+        "digest": extractor_digest,
+        "execution": execution.model_dump(mode="json"),
+        "consumes": list(consumes),
+    }
+
+
+def score_payload(
+    metric: MetricConfig,
+    extractor_digest: str,
+    reference: ReferenceConfig,
+    video: Payload,
+    seeds: Sequence[int],
+    prompts: Sequence[str],
+    consumes: Sequence[str],
+) -> Payload:
+    """Score one metric of one cell.
+
+    Args:
+        metric: name, extractor, profile.
+        extractor_digest: of its weights.
+        reference: the real clips.
+        video: size and rate of the scored videos.
+        seeds: of the runs, in order.
+        prompts: digests of all prompts, in suite order.
+        consumes: the ids of all extract tasks of the cell, by run, sample index and block.
+    """
+    return {
+        "kind": "score",
+        "format": TASK_FORMAT,
+        "metric": metric.model_dump(mode="json"),
+        "extractor": extractor_digest,
+        "reference": reference.model_dump(mode="json"),
+        "video": video,
+        "seeds": list(seeds),
+        "prompts": list(prompts),
+        "consumes": list(consumes),
+    }
+
+
+def cell_id(source: CascadeSource, samplings: Sequence[StageSampling], noise: str) -> str:
+    """A cell's id: 16 hexadecimal digits over cascade, resolved settings and noise source."""
+    resolved = [sampling.model_dump(mode="json") for sampling in samplings]
+    return digest({"cascade": source.digest, "sampling": resolved, "noise": noise})[:16]
+
+
+def _text(source: CascadeSource) -> Payload:
+    return {"digest": source.text_encoder, **source.spec.text.model_dump(mode="json")}

@@ -1,0 +1,170 @@
+"""The plan: everything that will be done and what it costs, known before anything runs. `plan.json` holds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ivbench import registry
+from ivbench.config import Frozen, SuiteConfig, canonical_json, digest, parse
+from ivbench.data.prompts import check_prompts, load_prompts, prompt_digest
+from ivbench.errors import ConfigError, MissingFileError
+from ivbench.plan.cells import PlannedCell, expand
+from ivbench.plan.cost import sampling_flops
+from ivbench.plan.graph import build_graph
+from ivbench.plan.sources import CascadeSource, Execution, extractor_digests
+from ivbench.plan.tasks import EncodeTask, ExtractTask, SampleTask, ScoreTask
+from ivbench.results.atomic import write_bytes
+
+__all__ = ["PLAN_VERSION", "Plan", "build_plan", "read_plan", "write_plan"]
+
+PLAN_VERSION = 1
+
+
+class Plan(Frozen):
+    """A suite on a cascade, worked out. Tasks stand in an order in which each comes after what it reads."""
+
+    format: Literal["ivbench-plan"] = "ivbench-plan"
+    version: int = PLAN_VERSION
+    suite: SuiteConfig
+    source: CascadeSource
+    execution: Execution
+    prompts: tuple[str, ...] = Field(description="checked texts, NFC, in suite order")
+    extractors: dict[str, str] = Field(description="name -> digest")
+    cells: tuple[PlannedCell, ...]
+    encode: tuple[EncodeTask, ...]
+    sample: tuple[SampleTask, ...]
+    extract: tuple[ExtractTask, ...]
+    score: tuple[ScoreTask, ...]
+
+    @property
+    def digest(self) -> str:
+        """The sha256 over the ids of all scores, and of all videos: equal plans compute equal things."""
+        return digest({"score": [task.id for task in self.score], "sample": [task.id for task in self.sample]})
+
+    @property
+    def suite_digest(self) -> str:
+        """The sha256 over what the suite asks for: prompts, seeds, metrics, reference, noise; not over its words."""
+        return digest(
+            {
+                "prompts": [prompt_digest(prompt) for prompt in self.prompts],
+                "seeds": list(self.suite.run_seeds),
+                "samples_per_prompt": self.suite.samples_per_prompt,
+                "metrics": [metric.model_dump(mode="json") for metric in self.suite.metrics],
+                "reference": self.suite.reference.model_dump(mode="json"),
+                "noise": self.suite.noise,
+                "cells": sorted(cell.id for cell in self.cells),
+            }
+        )
+
+    @property
+    def videos(self) -> int:
+        """Final videos in all: cells x runs x prompts x samples a prompt."""
+        suite = self.suite
+        return len(self.cells) * len(suite.run_seeds) * len(self.prompts) * suite.samples_per_prompt
+
+    @property
+    def flops(self) -> float:
+        """FLOPs of all sampling; what cells share is counted once."""
+        return sampling_flops(self.source.spec, self.sample)
+
+    def cell(self, cell_id: str) -> PlannedCell:
+        """The cell of that id.
+
+        Raises:
+            KeyError: no such cell.
+        """
+        return {cell.id: cell for cell in self.cells}[cell_id]
+
+    def final_samples(self, cell_id: str) -> tuple[SampleTask, ...]:
+        """The tasks that make a cell's final videos, by run, sample index and block."""
+        return tuple(task for task in self.sample if task.last and cell_id in task.cells)
+
+
+def build_plan(
+    suite: SuiteConfig,
+    source: CascadeSource,
+    execution: Execution = Execution(),  # noqa: B008 - frozen
+    prompts: tuple[str, ...] | None = None,
+    extractors: Mapping[str, str] | None = None,
+) -> Plan:
+    """Work out a suite on a cascade. Reads cards and prompts; imports no framework; computes nothing.
+
+    Args:
+        suite: what to evaluate.
+        source: the cascade, as `cascade_source` reads it from a card.
+        execution: where it will run.
+        prompts: texts in place of the suite's.
+        extractors: name -> digest; None: from the zoo's cards.
+
+    Raises:
+        ConfigError: a setting is missing or wrong, a name isn't registered, a text is no prompt.
+        MissingFileError: the prompts' file isn't there.
+    """
+    for metric in suite.metrics:
+        registry.target("metric", metric.name)
+    texts = load_prompts(suite.prompts) if prompts is None else check_prompts(prompts)
+    digests = extractor_digests(suite.metrics) if extractors is None else dict(extractors)
+    for metric in suite.metrics:
+        if metric.extractor not in digests:
+            raise ConfigError(
+                f'metric {metric.name}: extractor "{metric.extractor}" has no digest. Pass it in extractors.'
+            )
+    used = {name: digests[name] for name in sorted({metric.extractor for metric in suite.metrics})}
+    cells = expand(suite, source)
+    graph = build_graph(suite, source, execution, texts, used, cells)
+    return Plan(
+        suite=suite,
+        source=source,
+        execution=execution,
+        prompts=texts,
+        extractors=used,
+        cells=cells,
+        encode=tuple(graph.encode),
+        sample=tuple(graph.sample.values()),
+        extract=tuple(graph.extract.values()),
+        score=tuple(graph.score),
+    )
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write `plan.json`, whole or not at all; equal plans are equal bytes.
+
+    Raises:
+        StoreError: the place can't be written.
+    """
+    write_bytes(path, canonical_json(plan.model_dump(mode="json")).encode() + b"\n")
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a `plan.json`, and work it out again: its ids must be those of its settings.
+
+    Raises:
+        ConfigError: not a plan, of another version, or altered.
+        MissingFileError: there's no such file.
+    """
+    data = _read_json(path)
+    if not isinstance(data, dict) or data.get("format") != "ivbench-plan":
+        raise ConfigError(f"{path} is not a plan. Give the plan.json that ivbench plan wrote.")
+    if data.get("version") != PLAN_VERSION:
+        raise ConfigError(f"{path} has version {data.get('version')!r}, not {PLAN_VERSION}. Run ivbench plan again.")
+    plan = parse(Plan, data, str(path))
+    again = build_plan(plan.suite, plan.source, plan.execution, plan.prompts, plan.extractors)
+    if again != plan:
+        raise ConfigError(
+            f"{path}: its tasks are not those of its settings: altered, or of another ivbench. Plan again."
+        )
+    return plan
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise MissingFileError(f"{path} is not there. Make it with: ivbench plan") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not JSON: {error}. Run ivbench plan again.") from error

@@ -1,0 +1,102 @@
+"""What a plan is made for: a cascade with its digests, extractors with theirs, and where it will run. No framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import Field
+
+from ivbench.config import Frozen, MetricConfig, Settings, digest
+from ivbench.errors import ConfigError, DigestError
+from ivbench.spec import CascadeSpec
+from ivbench.zoo import Card, list_cards, read_card
+
+__all__ = ["CascadeSource", "Execution", "cascade_source", "extractor_digests"]
+
+
+class Execution(Frozen):
+    """Where tasks run; equal bits are promised for equal executions only, so it's part of every id."""
+
+    backend: str = Field(default="torch", description="torch, jax or numpy")
+    device: str = Field(default="cpu", description="the type of device: cpu, cuda, mps, tpu")
+    dtype: str = Field(default="float32", description="of the networks")
+
+
+class CascadeSource(Frozen):
+    """A cascade with everything that decides its samples."""
+
+    spec: CascadeSpec
+    weights: dict[str, str] = Field(description="stage -> sha256 of its weights file; a stage without can't be sampled")
+    text_encoder: str = Field(description="the text encoder's digest")
+    adapter: str = "native"
+    description: str = ""
+    sampling: Settings = Field(default=Settings(), description="the card's own settings; a suite's override them")
+
+    @property
+    def digest(self) -> str:
+        """The sha256 over stages, weights, text encoder and adapter."""
+        return digest(
+            {
+                "spec": self.spec.model_dump(mode="json"),
+                "weights": self.weights,
+                "text_encoder": self.text_encoder,
+                "adapter": self.adapter,
+            }
+        )
+
+
+def cascade_source(card: Card, zoo: Path | None = None) -> CascadeSource:
+    """The source that a cascade's card describes.
+
+    Args:
+        card: of a cascade; without weights it can be planned (and counted), not sampled.
+        zoo: where its text encoder is looked up; None: `find_zoo()`.
+
+    Raises:
+        ConfigError: not a cascade's card, or the text encoders of card and cascade.yaml differ.
+        MissingFileError: there's no cascade.yaml.
+        DigestError: cascade.yaml isn't what the card says.
+    """
+    spec = card.cascade()
+    named = card.config.text_encoder
+    if named is not None and named != spec.text.encoder:
+        raise ConfigError(
+            f'{card.folder}: text_encoder is "{named}" in card.yaml and "{spec.text.encoder}" in cascade.yaml. '
+            "Make them equal."
+        )
+    return CascadeSource(
+        spec=spec,
+        weights={stage: card.config.files[name].sha256 for stage, name in card.config.weights.items()},
+        text_encoder=_encoder_digest(spec.text.encoder, card, zoo),
+        adapter=card.config.adapter,
+        description=card.config.description,
+        sampling=card.config.sampling,
+    )
+
+
+def _encoder_digest(encoder: str, card: Card, zoo: Path | None) -> str:
+    folder = Path(encoder)
+    if len(folder.parts) > 1 and (folder / "card.yaml").is_file():
+        return read_card(folder).digest
+    cards = {entry.name: entry for entry in list_cards(zoo)}
+    found = cards.get(encoder)
+    if found is None:
+        return digest({"name": encoder, "cards": "none"})
+    if found.config.kind != "text-encoder":
+        raise DigestError(f'{card.folder}: the text encoder "{encoder}" is a {found.config.kind}. Name a text encoder.')
+    return found.digest
+
+
+def extractor_digests(metrics: Iterable[MetricConfig], zoo: Path | None = None) -> dict[str, str]:
+    """The digest of each extractor that metrics stand on: its card's, or one of its name where it has no card.
+
+    Args:
+        metrics: of a suite.
+        zoo: where cards are looked up; None: `find_zoo()`.
+    """
+    cards = {card.name: card for card in list_cards(zoo)}
+    return {
+        name: cards[name].digest if name in cards else digest({"name": name, "cards": "none"})
+        for name in sorted({metric.extractor for metric in metrics})
+    }

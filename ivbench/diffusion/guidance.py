@@ -101,7 +101,7 @@ class Oscillating:
             raise ConfigError(f'guidance: phase is "{self.phase}". Allowed: low, high.')
 
     def initial_steps(self, num_steps: int) -> int:
-        """How many steps are high at first: ceil(initial_fraction * num_steps), .07 x 100 being 7 in spite of rounding."""
+        """How many steps are high at first: ceil(initial_fraction * num_steps); .07 of 100 is 7, in spite of floats."""
         return math.ceil(round(self.initial_fraction * num_steps, 9))
 
     def weight(self, stage: str, step_index: int, num_steps: int) -> float:

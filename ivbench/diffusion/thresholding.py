@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_torch_namespace
 
 from ivbench.diffusion.arrays import Array
 from ivbench.errors import ConfigError
@@ -80,7 +80,7 @@ def dynamic_threshold(x: Array, percentile: float = 99.5) -> Array:
 
 
 def percentile_of_magnitude(x: Array, percentile: float) -> Array:
-    """The percentile of |x| over each sample, by sort and linear interpolation (NumPy's "linear" method).
+    """The percentile of |x| over each sample: two order statistics and linear interpolation (NumPy's "linear").
 
     Args:
         x: [B, ...] float.
@@ -90,9 +90,19 @@ def percentile_of_magnitude(x: Array, percentile: float) -> Array:
         [B], dtype of `x`.
     """
     xp = array_namespace(x)
-    ordered = xp.sort(xp.reshape(xp.abs(x), (x.shape[0], -1)), axis=-1)
-    position = percentile / 100.0 * (ordered.shape[1] - 1)
+    magnitude = xp.reshape(xp.abs(x), (x.shape[0], -1))
+    position = percentile / 100.0 * (magnitude.shape[1] - 1)
     below = math.floor(position)
-    above = min(below + 1, ordered.shape[1] - 1)
-    low, high = ordered[:, below], ordered[:, above]
+    low, high = _neighbours(magnitude, below)
     return low + (position - below) * (high - low)
+
+
+def _neighbours(magnitude: Array, below: int) -> tuple[Array, Array]:
+    """The values of rank `below` and `below` + 1 (or the last) of each row of [B, M], counted from the smallest."""
+    xp = array_namespace(magnitude)
+    size = magnitude.shape[1]
+    if is_torch_namespace(xp):  # ~100 times faster there than its sort, and the same values
+        largest = xp.topk(magnitude, size - below, dim=-1).values
+        return largest[:, -1], largest[:, max(size - below - 2, 0)]
+    ordered = xp.sort(magnitude, axis=-1)
+    return ordered[:, below], ordered[:, min(below + 1, size - 1)]

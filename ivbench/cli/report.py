@@ -11,7 +11,7 @@ __all__ = ["report"]
 
 @click.command()
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The page to write.  [default: report.html beside RESULTS]")
+@click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: report.html beside RESULTS]")
 @click.option("--open/--no-open", "open_it", default=False, help="Open the page in the browser.")
 def report(results: Path, out: Path | None, open_it: bool) -> None:
     """Write the HTML report of a results.json.

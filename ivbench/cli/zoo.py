@@ -48,7 +48,8 @@ def show(name: str) -> None:
     if card.config.files:
         print_rows(["file", "sha256"], [[file, entry.sha256] for file, entry in card.config.files.items()])
         click.echo()
-    click.echo("\n".join(_outline(card.config.details)))
+    for line in _outline(card.config.details):
+        click.echo(line)
 
 
 @zoo.command(short_help="Compare files with the digests of their cards.")

@@ -28,19 +28,32 @@ def test_the_page_lies_beside_the_results_and_its_path_is_printed(
     assert page.read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")
 
 
-def test_out_names_the_page(results: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def no_writing(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, Path]]:
+    """The calls of `write_report`, which are noted and not carried out: drawing charts takes seconds."""
+    calls: list[tuple[Path, Path]] = []
+
+    def note(results: Path, out: Path) -> Path:
+        calls.append((results, out))
+        return out
+
+    monkeypatch.setattr("ivbench.report.write_report", note)
+    return calls
+
+
+def test_out_names_the_page(tmp_path: Path, no_writing: list[tuple[Path, Path]]) -> None:
     out = tmp_path / "deeper" / "page.html"
-    assert main(["report", str(results), "--out", str(out)]) == 0
-    assert out.is_file()
-    assert not results.with_name("report.html").exists()
+    assert main(["report", str(tmp_path), "--out", str(out)]) == 0
+    assert no_writing == [(tmp_path / "results.json", out)]
 
 
+@pytest.mark.usefixtures("no_writing")
 def test_no_browser_is_opened_in_a_pipe(
-    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
-    assert main(["report", str(results), "--open"]) == 0
+    assert main(["report", str(tmp_path), "--open"]) == 0
     assert opened == []
     assert "No browser" in capsys.readouterr().err
 

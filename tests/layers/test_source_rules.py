@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,35 +38,50 @@ def identifier(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=identifier)
-def test_a_framework_is_imported_at_module_level_only_by_files_named_for_it(path: Path) -> None:
-    imported = module_level_imports(ast.parse(path.read_text()))
-    for library in imported & FRAMEWORK_OF.keys():
-        assert path.name.startswith(f"{FRAMEWORK_OF[library]}_"), f"{identifier(path)} imports {library}"
-    if not path.name.startswith(("torch_", "jax_")):
-        assert not imported & NEVER_AT_MODULE_LEVEL
+def offenders(breaks: Callable[[Path, str, ast.Module], bool]) -> list[str]:
+    """The modules that break a rule."""
+    read = ((path, path.read_text(encoding="utf-8")) for path in MODULES)
+    return [identifier(path) for path, source in read if breaks(path, source, ast.parse(source))]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=identifier)
-def test_a_module_has_a_docstring_and_all_and_is_under_400_lines(path: Path) -> None:
-    source = path.read_text()
-    tree = ast.parse(source)
-    assert ast.get_docstring(tree), "no docstring"
-    assert len(source.splitlines()) < 400
-    names = {
-        target.id
-        for node in tree.body
-        if isinstance(node, (ast.Assign, ast.AnnAssign))
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        if isinstance(target, ast.Name)
-    }
-    assert "__all__" in names, "no __all__"
+def test_only_files_named_for_a_framework_import_it_at_module_level() -> None:
+    def breaks(path: Path, _source: str, tree: ast.Module) -> bool:
+        imported = module_level_imports(tree)
+        own = path.name.partition("_")[0]
+        foreign = {library for library in imported & FRAMEWORK_OF.keys() if FRAMEWORK_OF[library] != own}
+        return bool(foreign or (own not in {"torch", "jax"} and imported & NEVER_AT_MODULE_LEVEL))
+
+    assert offenders(breaks) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=identifier)
-def test_no_module_is_a_drawer_and_every_noqa_names_its_rule(path: Path) -> None:
-    assert path.stem not in {"utils", "helpers", "misc", "common"}
-    assert not re.search(r"#\s*noqa(?!:)|#\s*type:\s*ignore(?!\[)", path.read_text())
+def test_every_module_has_a_docstring() -> None:
+    assert offenders(lambda _path, _source, tree: ast.get_docstring(tree) is None) == []
+
+
+def test_every_module_has_all() -> None:
+    def breaks(_path: Path, _source: str, tree: ast.Module) -> bool:
+        assigned = (node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign))
+        targets = [t for node in assigned for t in (node.targets if isinstance(node, ast.Assign) else [node.target])]
+        return "__all__" not in {target.id for target in targets if isinstance(target, ast.Name)}
+
+    assert offenders(breaks) == []
+
+
+def test_every_module_is_under_400_lines() -> None:
+    assert offenders(lambda _path, source, _tree: len(source.splitlines()) >= 400) == []
+
+
+def test_no_module_is_a_drawer() -> None:
+    assert offenders(lambda path, _source, _tree: path.stem in {"utils", "helpers", "misc", "common"}) == []
+
+
+def test_every_ignore_names_its_rule() -> None:
+    bare = re.compile(r"#\s*noqa(?!:)|#\s*type:\s*ignore(?!\[)")
+    assert offenders(lambda _path, source, _tree: bool(bare.search(source))) == []
+
+
+def test_every_folder_with_modules_is_a_package() -> None:
+    assert [folder for folder in {path.parent for path in MODULES} if not (folder / "__init__.py").is_file()] == []
 
 
 def test_the_layers_hold() -> None:

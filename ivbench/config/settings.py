@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -106,6 +107,18 @@ class GuidanceConfig(Frozen):
         return self
 
 
+def _also_plain(*kinds: str) -> Callable[[dict[str, Any]], None]:
+    """For the JSON schema: what a mapping by stage may hold may also stand alone, and be written as these types."""
+
+    def loosen(schema: dict[str, Any]) -> None:
+        mapping = next(branch for branch in schema["anyOf"] if branch.get("type") == "object")
+        values = [mapping["additionalProperties"], *({"type": kind} for kind in kinds)]
+        mapping["additionalProperties"] = {"anyOf": values}
+        schema["anyOf"] = [mapping, *values, {"type": "null"}]
+
+    return loosen
+
+
 class Settings(Frozen):
     """Sampling settings, each optional. A plain value holds for all stages; a mapping holds by stage.
 
@@ -114,16 +127,26 @@ class Settings(Frozen):
     """
 
     guidance: dict[str, GuidanceConfig] | None = Field(
-        default=None, description="a weight w, constant=6, oscillate(15,1), or {oscillate: {high, low, ...}}"
+        default=None,
+        json_schema_extra=_also_plain("number", "string"),
+        description="a weight w, constant=6, oscillate(15,1), or {oscillate: {high, low, ...}}",
     )
-    sampler: dict[str, str] | None = Field(default=None, description="a registered sampler: ddim, ancestral, ...")
-    steps: dict[str, int] | None = Field(default=None, description="number of steps, at least 1")
-    gamma: dict[str, float] | None = Field(default=None, description="0 to 1; matters to the ancestral sampler only")
+    sampler: dict[str, str] | None = Field(
+        default=None, json_schema_extra=_also_plain(), description="a registered sampler: ddim, ancestral, ..."
+    )
+    steps: dict[str, int] | None = Field(
+        default=None, json_schema_extra=_also_plain(), description="number of steps, at least 1"
+    )
+    gamma: dict[str, float] | None = Field(
+        default=None, json_schema_extra=_also_plain(), description="0 to 1; matters to the ancestral sampler only"
+    )
     thresholding: dict[str, Thresholding] | None = Field(
-        default=None, description="none, static, dynamic or dynamic(99.5)"
+        default=None, json_schema_extra=_also_plain("string"), description="none, static, dynamic or dynamic(99.5)"
     )
     augmentation_snr: dict[str, float | None] | None = Field(
-        default=None, description="SNR of the conditioning video, above 0; none: not augmented"
+        default=None,
+        json_schema_extra=_also_plain("string"),
+        description="SNR of the conditioning video, above 0; none: not augmented",
     )
 
     @field_validator("guidance", mode="before")

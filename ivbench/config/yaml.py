@@ -18,17 +18,26 @@ __all__ = ["load_yaml", "read_yaml"]
 
 _BARE_EXPONENT = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+")
 _MAX_BYTES = 4 << 20
+_MAX_DEPTH = 50
 
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the traps turned into errors."""
 
+    depth = 0
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Refuse aliases, which can blow a small file up to any size."""
+        """Refuse aliases, which can blow a small file up to any size, and nesting that no file of ours has."""
         if self.check_event(yaml.AliasEvent):
             event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             raise _Trap(event.start_mark, "aliases (*name) are not allowed", "write the value out")
-        return super().compose_node(parent, index)
+        if self.depth == _MAX_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise _Trap(mark, f"nested over {_MAX_DEPTH} levels deep", "check the brackets")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 class _Trap(Exception):

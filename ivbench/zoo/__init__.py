@@ -2,6 +2,6 @@
 
 from ivbench.zoo.cards import Card, list_cards, read_card
 from ivbench.zoo.locate import find_zoo
-from ivbench.zoo.verify import file_path, verify
+from ivbench.zoo.verify import check_file, file_path, verify
 
-__all__ = ["Card", "file_path", "find_zoo", "list_cards", "read_card", "verify"]
+__all__ = ["Card", "check_file", "file_path", "find_zoo", "list_cards", "read_card", "verify"]

@@ -10,7 +10,7 @@ from ivbench.config import CardConfig, parse_card, read_cascade, read_yaml
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
 from ivbench.spec import CascadeSpec
 from ivbench.zoo.locate import find_zoo
-from ivbench.zoo.verify import file_path
+from ivbench.zoo.verify import check_file, file_path
 
 __all__ = ["Card", "list_cards", "read_card"]
 
@@ -50,10 +50,13 @@ class Card:
 
         Raises:
             ConfigError: not a cascade's card, or its cascade.yaml is wrong.
+            DigestError: the card states its digest, and its content is another.
             MissingFileError: there's no cascade.yaml.
         """
         if self.config.kind != "cascade":
             raise ConfigError(f'"{self.name}" is a {self.config.kind}, a cascade is needed. See: ivbench zoo list')
+        if _CASCADE in self.config.files:
+            check_file(self.folder, _CASCADE, self.config.files[_CASCADE])
         spec = read_cascade(self.path(_CASCADE))
         stages = [stage.name for stage in spec.stages]
         for stage in self.config.weights:

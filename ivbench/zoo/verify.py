@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ivbench.config import file_digest
+from ivbench.config import CardFile, file_digest
 from ivbench.errors import ConfigError, DigestError, MissingFileError
 
 if TYPE_CHECKING:
     from ivbench.zoo.cards import Card
 
-__all__ = ["file_path", "verify"]
+__all__ = ["check_file", "file_path", "verify"]
 
 
 def file_path(folder: Path, name: str) -> Path:
@@ -51,15 +51,24 @@ def verify(card: Card) -> tuple[str, ...]:
         MissingFileError: a file isn't there.
     """
     for name, expected in card.config.files.items():
-        path = file_path(card.folder, name)
-        if expected.bytes is not None and path.stat().st_size != expected.bytes:
-            raise DigestError(
-                f"{card.folder / name} has {path.stat().st_size} bytes, its card says {expected.bytes}. Fetch it again."
-            )
-        found = file_digest(path)
-        if found != expected.sha256:
-            raise DigestError(
-                f"{card.folder / name} has sha256 {found[:12]}..., its card says {expected.sha256[:12]}... "
-                "Fetch it again."
-            )
+        check_file(card.folder, name, expected)
     return tuple(card.config.files)
+
+
+def check_file(folder: Path, name: str, expected: CardFile) -> None:
+    """Compare one file of a card's folder with what its card says of it.
+
+    Raises:
+        ConfigError: the path leads out of the folder.
+        DigestError: size or sha256 differ.
+        MissingFileError: the file isn't there.
+    """
+    path = file_path(folder, name)
+    size = path.stat().st_size
+    if expected.bytes is not None and size != expected.bytes:
+        raise DigestError(f"{folder / name} has {size} bytes, its card says {expected.bytes}. Fetch it again.")
+    found = file_digest(path)
+    if found != expected.sha256:
+        raise DigestError(
+            f"{folder / name} has sha256 {found[:12]}, its card says {expected.sha256[:12]}. Fetch it again."
+        )

@@ -1,0 +1,143 @@
+"""results.json and results.csv."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivbench.errors import ConfigError, MissingFileError, StoreError
+from ivbench.results import RESULTS_VERSION, Results, read_results, upgrade, write_csv, write_results
+from ivbench.results.schema import CascadeInfo, Cell, Counts, Interval, RunScore, Score, SuiteInfo
+
+
+def score(**change: Any) -> Score:
+    values: dict[str, Any] = {
+        "metric": "fvd",
+        "label": "FVD [probe]",
+        "protocol": "fvd/ivbench@1+ab",
+        "fields": {"ddof": 1},
+        "value": 12.5,
+        "runs": [RunScore(seed=0, value=12.0), RunScore(seed=1, value=13.0)],
+        "mean": 12.5,
+        "stderr": 0.5,
+        "interval": Interval(low=11.0, high=14.0, method="jackknife"),
+        "higher_is_better": False,
+        "counts": Counts(generated=64, failed=0, used=64, reference=2048),
+    }
+    return Score(**(values | change))
+
+
+def results(**change: Any) -> Results:
+    cell = Cell(
+        id="c",
+        label='w=3, "ddim"',
+        settings={"sampler": "ddim", "steps": 8},
+        guidance_w=3.0,
+        scale_g=4.0,
+        costs=[],
+        scores=[score()],
+        gallery=[],
+    )
+    values: dict[str, Any] = {
+        "created": "2022-10-05T00:00:00Z",
+        "command": "ivbench run",
+        "suite": SuiteInfo(name="s", digest="d", prompts=["<b> \u00e9"], runs=2, seeds=[0, 1]),
+        "cascade": CascadeInfo(name="c", digest="d", stages=[]),
+        "environments": [],
+        "cells": [cell],
+        "ground_truth": [score(interval=None, stderr=None)],
+    }
+    return Results(**(values | change))
+
+
+def test_results_come_back_equal_and_equal_results_are_equal_bytes(tmp_path: Path) -> None:
+    one, two = tmp_path / "one" / "results.json", tmp_path / "two.json"
+    write_results(results(), one)
+    found = read_results(one)
+    assert found == results()
+    write_results(found, two)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_score_that_is_not_finite_is_never_written(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_results(results(), path)
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="canonical JSON"):
+        write_results(results(ground_truth=[score(value=float("nan"))]), path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "is not a results file"),
+        ("{}", "is not a results file"),
+        ('{"format": "ivbench-results", "version": true}', "is not a results file"),
+        ('{"format": "ivbench-results", "version": 99}', "reads up to"),
+        ('{"format": "ivbench-results", "version": 0}', "can't be upgraded"),
+        ('{"format": "ivbench-results", "version": 1, "x": NaN}', "NaN"),
+        ('{"format": "ivbench-results", "version": 1}', "is missing"),
+    ],
+)
+def test_what_is_no_results_file_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_results(path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_key_is_said_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    data = results().model_dump(mode="json")
+    data["cells"][0]["scores"][0]["vlaue"] = 1.0
+    path.write_text(json.dumps(data))
+    with pytest.raises(ConfigError, match=r'unknown key "cells\.0\.scores\.0\.vlaue"\. Did you mean "value"'):
+        read_results(path)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError):
+        read_results(tmp_path / "none.json")
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="can't be written"):
+        write_results(results(), tmp_path / "file" / "results.json")
+
+
+def test_upgrades_run_one_after_the_other() -> None:
+    steps = {1: lambda data: {**data, "b": data["a"]}, 2: lambda data: {**data, "c": data["b"]}}
+    found = upgrade({"format": "ivbench-results", "version": 1, "a": 5}, "x", current=3, steps=steps)
+    assert found == {"format": "ivbench-results", "version": 3, "a": 5, "b": 5, "c": 5}
+
+
+def test_every_version_below_the_present_has_an_upgrade() -> None:
+    from ivbench.results.upgrade import UPGRADES
+
+    assert set(UPGRADES) == set(range(1, RESULTS_VERSION))
+
+
+def test_the_csv_has_a_row_a_run_and_one_for_the_headline(tmp_path: Path) -> None:
+    write_csv(results(), tmp_path / "results.csv")
+    with (tmp_path / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["cell"], row["row"], row["seed"], row["value"]) for row in rows] == [
+        ("c", "run", "0", "12.0"),
+        ("c", "run", "1", "13.0"),
+        ("c", "headline", "", "12.5"),
+        ("ground-truth", "run", "0", "12.0"),
+        ("ground-truth", "run", "1", "13.0"),
+        ("ground-truth", "headline", "", "12.5"),
+    ]
+    assert rows[2]["label"] == 'w=3, "ddim"'
+    assert rows[2]["setting.steps"] == "8"
+    assert rows[2]["low"] == "11.0"

@@ -227,7 +227,7 @@ def test_quick_samples_in_ninety_seconds_at_the_promised_speed(source: CascadeSo
     found = build_plan(
         read_suite("quick"),
         source,
-        extractors={name: "0" * 64 for name in ("shapes-frame", "shapes-video", "shapes-clip")},
+        extractors={name: "0" * 64 for name in ("frame-probe", "video-probe", "clip-probe")},
     )
     assert len(found.cells) >= 4
     assert found.videos == 256

@@ -21,6 +21,14 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "linear": "ivbench.diffusion.schedule:LinearSchedule",
         "sigmoid": "ivbench.diffusion.schedule:SigmoidSchedule",
     },
+    "adapter": {
+        "native": "ivbench.adapters.native:NativeCascade",
+    },
+    "extractor": {
+        "clip": "ivbench.extractors.torch_clip:ClipExtractor",
+        "frame-probe": "ivbench.extractors.torch_frame_probe:FrameProbe",
+        "video-probe": "ivbench.extractors.torch_video_probe:VideoProbe",
+    },
     "sampler": {
         "ddim": "ivbench.diffusion.samplers.ddim:DDIM",
         "ancestral": "ivbench.diffusion.samplers.ancestral:Ancestral",

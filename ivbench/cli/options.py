@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,39 +13,46 @@ from ivbench.errors import ConfigError
 if TYPE_CHECKING:
     from ivbench.plan import Plan
 
-__all__ = ["plan_of", "suite_options"]
+__all__ = ["plan_of", "store_option", "suite_options", "timing_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def suite_options(command: Command) -> Command:
-    """Add `--suite`, `--cascade`, `--device` and `--dtype`: what `plan_of` takes."""
+    """Add `--suite`, `--cascade` and `--device`: what `plan_of` takes."""
     for option in reversed(
         (
             click.option("--suite", default="quick", show_default=True, help="A packaged suite, or a YAML file."),
             click.option("--cascade", help="A card of the zoo, or a folder with one.  [default: the suite's]"),
-            click.option("--device", default="cpu", show_default=True, help="Type of device: cpu, cuda, mps, tpu."),
-            click.option(
-                "--dtype",
-                type=click.Choice(["float32", "bfloat16", "float16"]),
-                default="float32",
-                show_default=True,
-                help="Of the networks.",
-            ),
+            click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda, cuda:1, mps."),
         )
     ):
         command = option(command)
     return command
 
 
-def plan_of(suite: str, cascade: str | None, device: str, dtype: str) -> Plan:
+def store_option(command: Command) -> Command:
+    """Add `--store`."""
+    text = "Folder of what was computed.  [default: $IVBENCH_STORE, or ivbench/store in the user's cache folder]"
+    return click.option("--store", type=click.Path(path_type=Path), help=text)(command)
+
+
+def timing_option(command: Command) -> Command:
+    """Add `--timing/--no-timing`."""
+    text = "Measure sampling time; turn it off where other work runs on the machine."
+    return click.option("--timing/--no-timing", default=True, show_default=True, help=text)(command)
+
+
+def plan_of(suite: str, cascade: str | None, device: str) -> tuple[str, Plan]:
     """Work out the plan that a command's options ask for.
 
     Args:
         suite: a packaged suite's name, or the path of a suite file.
         cascade: a card's name or folder; None: the suite's own.
-        device: type of device.
-        dtype: of the networks.
+        device: where networks run; the type of the device counts for the ids of tasks.
+
+    Returns:
+        The cascade's name or folder, and the plan.
 
     Raises:
         ConfigError: neither the options nor the suite name a cascade, or one of them is wrong.
@@ -58,4 +66,4 @@ def plan_of(suite: str, cascade: str | None, device: str, dtype: str) -> Plan:
     name = cascade or wanted.cascade
     if name is None:
         raise ConfigError(f'suite "{wanted.name}" names no cascade. Give one with --cascade; see: ivbench zoo list')
-    return build_plan(wanted, cascade_source(read_card(name)), Execution(device=device, dtype=dtype))
+    return name, build_plan(wanted, cascade_source(read_card(name)), Execution(device=device.partition(":")[0]))

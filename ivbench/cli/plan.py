@@ -19,14 +19,14 @@ __all__ = ["plan", "show_plan"]
 @click.command()
 @suite_options
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file: plan.json.")
-def plan(suite: str, cascade: str | None, device: str, dtype: str, out: Path | None) -> None:
+def plan(suite: str, cascade: str | None, device: str, out: Path | None) -> None:
     """Show a suite's cells, tasks and cost before anything runs.
 
     NFE are network evaluations of one video, guidance doubles them; TFLOPs are of one video too, with 1 MAC = 2 FLOPs.
     """
     from ivbench.plan import write_plan
 
-    planned = plan_of(suite, cascade, device, dtype)
+    _, planned = plan_of(suite, cascade, device)
     show_plan(planned)
     if out is not None:
         write_plan(planned, out)

@@ -29,6 +29,11 @@ class StageRecipe(BaseModel):
     text_dropout: float = Field(default=0.1, ge=0, le=1)
     images: float = Field(default=0.25, ge=0, le=1, description="share of rows that are packs of independent images")
     logsnr_shift: float = Field(default=0.0, description="nats, added to the log SNR that training draws")
+    loss_knee: float | None = Field(
+        default=None,
+        description="nats: the squared error of v is weighted by sigmoid(loss_knee - logsnr), which spends the net on "
+        "structure rather than on the last traces of noise; None: not weighted",
+    )
     augmentation_max_time: float = Field(
         default=0.6, ge=0, le=1, description="the conditioning video's log SNR is lambda(u), u ~ U[0, this]"
     )

@@ -158,7 +158,10 @@ class StageTrainer:
             torch._foreach_lerp_([*self.average.values()], [own[name] for name in self.average], 1 - decay)
 
     def _loss(self, batch: Batch) -> Tensor:
-        """Mean squared error of the prediction of v: (1 + SNR) times that of x (Salimans & Ho 2022, section 4)."""
+        """Weighted mean squared error of the prediction; of v it is (1 + SNR) times that of x.
+
+        Source: Salimans & Ho 2022 (2202.00512), section 4; a sigmoid weight: Kingma & Gao 2023 (2303.00848).
+        """
         x = torch.from_numpy(batch.video)
         count, frames, height, width, _ = x.shape
         generator = batch.generator
@@ -178,7 +181,12 @@ class StageTrainer:
         )
         prediction = self.net(a * x + s * eps, logsnr.float(), context)
         target = {"v": a * eps - s * x, "eps": eps, "x": x}[self.stage.parameterization]
-        return torch.nn.functional.mse_loss(prediction, target)
+        errors = (prediction - target).square().mean(dim=(1, 2, 3, 4))
+        return (errors * self._weights(logsnr)).mean()
+
+    def _weights(self, logsnr: Tensor) -> Tensor:
+        knee = self.recipe.loss_knee
+        return torch.ones_like(logsnr).float() if knee is None else torch.sigmoid(knee - logsnr).float()
 
     def _augmented(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """The conditioning video, noised at the low resolution and then resized, with its log SNR [B]."""

@@ -1,0 +1,90 @@
+"""The native format: a folder with card.yaml, cascade.yaml and one safetensors file a stage."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from ivbench import registry
+from ivbench.cascade import StageModel
+from ivbench.config import file_digest
+from ivbench.errors import ConfigError, DigestError
+from ivbench.spec import CascadeSpec
+from ivbench.text import TextEncoder
+from ivbench.zoo import Card, list_cards, verify
+
+__all__ = ["NativeCascade"]
+
+
+class NativeCascade:
+    """A cascade of the zoo's own format, in PyTorch.
+
+    Args:
+        card: of the cascade.
+        device: a torch device's name.
+        zoo: where the text encoder is looked up.
+    """
+
+    def __init__(self, card: Card, device: str = "cpu", zoo: Path | None = None) -> None:
+        self._card, self._device, self._zoo = card, device, zoo
+        self.spec: CascadeSpec = card.cascade()
+        self._models: dict[str, StageModel] = {}
+
+    def text_encoder(self) -> TextEncoder:
+        """The frozen text encoder.
+
+        Raises:
+            DigestError: a file is not what its card says.
+            MissingFileError: it is neither in the zoo, nor a folder, nor to be fetched.
+        """
+        return self._encoder
+
+    def stage_model(self, name: str) -> StageModel:
+        """A stage's network with its weights.
+
+        Raises:
+            ConfigError: no weights for that stage, or they do not fit its spec.
+            DigestError: the file is not what the card says.
+            NonFiniteError: NaN or infinity in the weights.
+        """
+        if name not in self._models:
+            self._models[name] = self._load(name)
+        return self._models[name]
+
+    @cached_property
+    def _encoder(self) -> TextEncoder:
+        text = self.spec.text
+        cards = {card.name: card for card in list_cards(self._zoo)}
+        source: str | Path = text.encoder
+        if text.encoder in cards:
+            verify(cards[text.encoder])
+            source = cards[text.encoder].folder
+        encoder: TextEncoder = registry.load("text_encoder", "t5")(source, max_length=text.length, device=self._device)
+        if encoder.dim != text.dim:
+            raise ConfigError(
+                f"the text encoder {text.encoder} gives tokens of width {encoder.dim}, cascade.yaml says {text.dim}."
+            )
+        return encoder
+
+    def _load(self, name: str) -> StageModel:
+        from ivbench.cascade.torch_model import TorchStageModel
+
+        return TorchStageModel(self.spec.stage(name), self._weights(name), self._device)
+
+    def _weights(self, stage: str) -> dict[str, NDArray[np.generic]]:
+        path = self._card.weights_path(stage)
+        expected = self._card.config.files[self._card.config.weights[stage]].sha256
+        found = file_digest(path)
+        if found != expected:
+            raise DigestError(
+                f"{path} has sha256 {found[:12]}..., its card says {expected[:12]}.... Restore the file, or its card."
+            )
+        try:
+            return dict(load(path.read_bytes()))
+        except SafetensorError as error:
+            raise ConfigError(f"{path} is not a safetensors file: {error}.") from error

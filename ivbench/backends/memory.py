@@ -1,0 +1,37 @@
+"""Smaller batches where a device runs out of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+__all__ = ["in_batches"]
+
+T = TypeVar("T")
+
+
+def in_batches(count: int, run: Callable[[slice], T], out_of_memory: tuple[type[BaseException], ...]) -> list[T]:
+    """Run a batch whole, or in halves of halves where it does not fit.
+
+    Args:
+        count: rows of the batch.
+        run: computes some of its rows.
+        out_of_memory: what `run` raises when they are too many.
+
+    Returns:
+        What `run` returned, in order of rows.
+
+    Raises:
+        Whatever of `out_of_memory` a single row raised.
+    """
+    size, start, parts = count, 0, []
+    while start < count:
+        try:
+            parts.append(run(slice(start, min(start + size, count))))
+        except out_of_memory:
+            if size == 1:
+                raise
+            size = (size + 1) // 2
+        else:
+            start += size
+    return parts

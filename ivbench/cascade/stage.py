@@ -1,0 +1,145 @@
+"""Sampling of one stage: noise, augmentation, conditioning video, guidance, thresholding, the one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivbench import registry
+from ivbench.cascade.conditioning import conditioning_video
+from ivbench.diffusion.augmentation import augment, logsnr_from_snr
+from ivbench.diffusion.guidance import Guidance, Guided, weights
+from ivbench.diffusion.loop import network_evaluations, sample, x_denoiser
+from ivbench.diffusion.noise import NoiseKey, normal_batch
+from ivbench.diffusion.samplers.base import Sampler, Step
+from ivbench.diffusion.schedule import Schedule
+from ivbench.diffusion.thresholding import Thresholding
+from ivbench.errors import ConfigError
+from ivbench.spec import StageSpec
+from ivbench.text import TextEmbeddings
+
+__all__ = ["StageEvaluator", "StageModel", "StageSettings", "sample_stage", "stage_schedule"]
+
+Array = Any
+Floats = NDArray[np.float32]
+
+
+class StageEvaluator(Protocol):
+    """A stage's network with its inputs bound, on a backend's arrays."""
+
+    def conditional(self, z: Array, logsnr: float) -> Array:
+        """The prediction with text: one network evaluation."""
+
+    def pair(self, z: Array, logsnr: float) -> tuple[Array, Array]:
+        """The predictions with and without text: two network evaluations."""
+
+
+class StageModel(Protocol):
+    """One stage's network and weights on a backend: the door that samplers, guidance and thresholding come through."""
+
+    stage: StageSpec
+    out_of_memory: tuple[type[BaseException], ...]
+
+    def evaluator(self, text: TextEmbeddings, conditioning: Floats | None, augmentation: float | None) -> StageEvaluator:
+        """Bind text, conditioning video [B, T, H, W, C] and its log SNR."""
+
+    def to_backend(self, array: Floats) -> Array:
+        """A NumPy array as the backend's."""
+
+    def to_numpy(self, array: Array) -> Floats:
+        """The backend's array as NumPy."""
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """How a stage is sampled.
+
+    Attributes:
+        sampler: which steps.
+        num_steps: how many.
+        guidance: weight w by step.
+        thresholding: of x_hat.
+        augmentation_snr: alpha^2 / sigma^2 of the noised conditioning video; None = not noised.
+    """
+
+    sampler: Sampler
+    num_steps: int
+    guidance: Guidance
+    thresholding: Thresholding
+    augmentation_snr: float | None = None
+
+    def nfe(self, stage: str) -> int:
+        """Network evaluations of the named stage for one video."""
+        return network_evaluations(self.sampler, weights(self.guidance, stage, self.num_steps))
+
+
+def sample_stage(
+    model: StageModel,
+    settings: StageSettings,
+    text: TextEmbeddings,
+    keys: Sequence[NoiseKey],
+    low: Floats | None = None,
+    on_step: Callable[[Step, Array], None] | None = None,
+) -> Floats:
+    """Sample one stage for a batch of prompts.
+
+    Args:
+        model: the stage's network.
+        settings: how.
+        text: embeddings of the B prompts.
+        keys: B noise keys, one a sample; their stage and purpose are set here.
+        low: [B, T', H', W', C] in [-1, 1]: the output of the stage before; None for a base model.
+        on_step: called after each step.
+
+    Returns:
+        [B, T, H, W, C] float32 in about [-1, 1], rounded to float16's values: what the next stage reads, stored or not.
+
+    Raises:
+        ConfigError: the stage needs a conditioning video and gets none, or the reverse.
+        ShapeError: the conditioning video does not fit.
+        NonFiniteError: the sample has NaN or infinity; names the stage.
+    """
+    stage = model.stage
+    keys = [NoiseKey(key.seed, key.prompt_digest, key.sample_index, stage.name) for key in keys]
+    conditioning, level = _conditioning(stage, settings, keys, low)
+    evaluator = model.evaluator(text, conditioning, level)
+    step_weights = weights(settings.guidance, stage.name, settings.num_steps)
+    guided = Guided(evaluator.conditional, evaluator.pair)
+    denoise_x = x_denoiser(guided, stage.parameterization, step_weights, settings.thresholding)
+
+    def noise(index: int) -> Array:
+        return model.to_backend(normal_batch([key.at("step", index) for key in keys], stage.shape))
+
+    start = model.to_backend(normal_batch([key.at("init") for key in keys], stage.shape))
+    video = sample(denoise_x, settings.sampler, stage_schedule(stage), start, settings.num_steps, noise, on_step)
+    return model.to_numpy(video).astype(np.float16).astype(np.float32)
+
+
+def stage_schedule(stage: StageSpec) -> Schedule:
+    """The noise schedule that a stage was trained with."""
+    schedule: Schedule = registry.load("schedule", stage.schedule)(
+        logsnr_min=stage.logsnr_min, logsnr_max=stage.logsnr_max
+    )
+    return schedule
+
+
+def _conditioning(
+    stage: StageSpec, settings: StageSettings, keys: Sequence[NoiseKey], low: Floats | None
+) -> tuple[Floats | None, float | None]:
+    """The conditioning video, noised at the low resolution and then resized, and the log SNR that the net is told."""
+    if (low is None) != (stage.kind == "base"):
+        needs = "starts from noise alone" if stage.kind == "base" else "needs the output of the stage before"
+        raise ConfigError(f'stage "{stage.name}" is of kind {stage.kind} and {needs}.')
+    if low is None:
+        return None, None
+    if not stage.unet.augmentation:
+        return conditioning_video(low, stage), None
+    if settings.augmentation_snr is None:
+        return conditioning_video(low, stage), stage.logsnr_max
+    level = logsnr_from_snr(settings.augmentation_snr)
+    noise = normal_batch([key.at("augment") for key in keys], low.shape[1:])
+    return conditioning_video(augment(low, noise, level), stage), level

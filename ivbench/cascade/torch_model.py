@@ -1,0 +1,122 @@
+"""A stage's network in PyTorch behind the door `StageModel`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ivbench.backends.torch_backend import OUT_OF_MEMORY, available_device, from_numpy, to_numpy
+from ivbench.backends.weights import require_finite, require_match
+from ivbench.nets.torch_video_unet import Context, TorchVideoUNet
+from ivbench.spec import StageSpec, parameters
+from ivbench.text import TextEmbeddings
+
+__all__ = ["TorchEvaluator", "TorchStageModel"]
+
+
+class TorchStageModel:
+    """One stage's network with its weights, ready to be evaluated.
+
+    Args:
+        stage: the stage's spec.
+        weights: array by flat name; any float dtype, computed in float32.
+        device: a torch device's name.
+
+    Raises:
+        ConfigError: names or shapes differ from the spec's.
+        NonFiniteError: NaN or infinity in the weights; names the tensor.
+    """
+
+    out_of_memory = OUT_OF_MEMORY
+
+    def __init__(self, stage: StageSpec, weights: Mapping[str, NDArray[np.floating[Any]]], device: str = "cpu") -> None:
+        require_match(stage.name, parameters(stage.unet), weights)
+        require_finite(stage.name, weights)
+        self.stage, self.device = stage, available_device(device)
+        net = TorchVideoUNet(stage.unet)
+        net.load_state_dict({name: torch.from_numpy(np.asarray(w, np.float32)) for name, w in weights.items()})
+        net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._net: TorchVideoUNet = net.eval().requires_grad_(False)
+
+    def evaluator(
+        self, text: TextEmbeddings, conditioning: NDArray[np.float32] | None, augmentation: float | None
+    ) -> TorchEvaluator:
+        """Bind the stage's inputs for a batch: [B] prompts and their conditioning video [B, T, H, W, C]."""
+        return TorchEvaluator(self._net, self.stage, self.device, text, conditioning, augmentation)
+
+    def to_backend(self, array: NDArray[np.float32]) -> Tensor:
+        """A NumPy array on the model's device."""
+        return from_numpy(array, self.device)
+
+    def to_numpy(self, array: Tensor) -> NDArray[np.float32]:
+        """Back from the model's device."""
+        return to_numpy(array)
+
+
+class TorchEvaluator:
+    """A stage's network with its inputs: what does not depend on z_t is computed once, on first use."""
+
+    def __init__(
+        self,
+        net: TorchVideoUNet,
+        stage: StageSpec,
+        device: torch.device,
+        text: TextEmbeddings,
+        conditioning: NDArray[np.float32] | None,
+        augmentation: float | None,
+    ) -> None:
+        self._net, self._stage, self._device = net, stage, device
+        self._text = tuple(from_numpy(x, device) for x in (text.tokens, text.mask, text.pooled))
+        self._conditioning = None if conditioning is None else from_numpy(conditioning, device)
+        self._augmentation = augmentation
+
+    @torch.inference_mode()
+    def conditional(self, z: Tensor, logsnr: float) -> Tensor:
+        """The prediction with text: one network evaluation."""
+        return self._evaluate(z, logsnr, self._with_text)
+
+    @torch.inference_mode()
+    def pair(self, z: Tensor, logsnr: float) -> tuple[Tensor, Tensor]:
+        """The predictions with and without text, as one batch of 2 B."""
+        both = self._evaluate(torch.cat([z, z]), logsnr, self._with_both)
+        return both[: len(z)], both[len(z) :]
+
+    def _evaluate(self, z: Tensor, logsnr: float, context: Context) -> Tensor:
+        prediction: Tensor = self._net(z, torch.full((len(z),), logsnr, device=self._device), context)
+        return prediction
+
+    @cached_property
+    def _with_text(self) -> Context:
+        return self._prepare(*self._text, copies=1)
+
+    @cached_property
+    def _with_both(self) -> Context:
+        tokens, mask, pooled = self._text
+        return self._prepare(
+            torch.cat([tokens, torch.zeros_like(tokens)]),
+            torch.cat([mask, torch.ones_like(mask)]),
+            torch.cat([pooled, torch.zeros_like(pooled)]),
+            copies=2,
+        )
+
+    @torch.inference_mode()
+    def _prepare(self, tokens: Tensor, mask: Tensor, pooled: Tensor, copies: int) -> Context:
+        stage, video = self._stage, self._conditioning
+        level = None
+        if self._augmentation is not None:
+            level = torch.full((len(tokens),), self._augmentation, device=self._device)
+        return self._net.prepare(
+            tokens,
+            mask,
+            pooled,
+            frames=stage.frames,
+            size=(stage.height, stage.width),
+            conditioning=None if video is None else torch.cat([video] * copies),
+            augmentation=level,
+        )

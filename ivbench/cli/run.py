@@ -1,0 +1,51 @@
+"""`ivbench run`: plan, sample, score and report in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ivbench.cli.options import plan_of, store_option, suite_options, timing_option
+
+__all__ = ["run"]
+
+
+@click.command()
+@suite_options
+@store_option
+@timing_option
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the results.  [default: ivbench-out/SUITE-CASCADE]")
+@click.option("--open/--no-open", "open_it", default=True, help="Open the report in the browser, where there is one.")
+@click.pass_context
+def run(
+    context: click.Context,
+    suite: str,
+    cascade: str | None,
+    device: str,
+    store: Path | None,
+    timing: bool,
+    out: Path | None,
+    open_it: bool,
+) -> None:
+    """Plan, sample, score and report a suite: the whole way in one command.
+
+    Without an option: the suite `quick` on the small cascade that comes with ivbench. What the store has is not
+    computed again; interrupted, the same command goes on where it stopped.
+    """
+    from ivbench.cli.console import open_page
+    from ivbench.cli.session import default_out, score_session
+    from ivbench.report import print_table, write_report
+
+    name, planned = plan_of(suite, cascade, device)
+    folder = out or default_out(planned)
+    outcome = score_session(planned, name, store, device, folder, timing)
+    page = write_report(outcome.path, folder / "report.html")
+    print_table(outcome.results)
+    found = "nothing was computed: all of it was in the store" if not outcome.computed else f"{outcome.computed} tasks computed"
+    click.echo(f"\n{found}\nresults  {outcome.path}\nreport   {page}")
+    if open_it:
+        open_page(page)
+    for label, why in outcome.problems.items():
+        click.echo(f"Error: cell {label} has no scores: {why}", err=True)
+    context.exit(2 if outcome.problems else 0)

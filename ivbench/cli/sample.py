@@ -1,0 +1,33 @@
+"""`ivbench sample`: a suite's videos into the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ivbench.cli.options import plan_of, store_option, suite_options
+
+__all__ = ["sample"]
+
+
+@click.command()
+@suite_options
+@store_option
+@click.pass_context
+def sample(context: click.Context, suite: str, cascade: str | None, device: str, store: Path | None) -> None:
+    """Sample a suite's videos into the store.
+
+    Nothing is scored. Videos that the store has are not made again.
+    """
+    from ivbench.cli.session import session
+    from ivbench.run import sample_plan
+
+    name, planned = plan_of(suite, cascade, device)
+    with session(name, store, device) as working:
+        sampling = sample_plan(planned, working.store, working.models, working.reporter)
+    click.echo(f"{planned.videos:,} videos in {working.store.root}; {len(sampling.computed):,} tasks computed")
+    labels = {cell.id: cell.label for cell in planned.cells}
+    for cell, why in sampling.problems.items():
+        click.echo(f"Error: cell {labels[cell]} has no videos: {why}", err=True)
+    context.exit(2 if sampling.problems else 0)

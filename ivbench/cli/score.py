@@ -1,0 +1,42 @@
+"""`ivbench score`: scores of a suite's videos into results.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ivbench.cli.options import plan_of, store_option, suite_options, timing_option
+
+__all__ = ["score"]
+
+
+@click.command()
+@suite_options
+@store_option
+@timing_option
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the results.  [default: ivbench-out/SUITE-CASCADE]")
+@click.pass_context
+def score(
+    context: click.Context,
+    suite: str,
+    cascade: str | None,
+    device: str,
+    store: Path | None,
+    timing: bool,
+    out: Path | None,
+) -> None:
+    """Score the sampled videos and write results.json, results.csv and the gallery.
+
+    Videos that the store lacks are sampled first.
+    """
+    from ivbench.cli.session import default_out, score_session
+    from ivbench.report import print_table
+
+    name, planned = plan_of(suite, cascade, device)
+    outcome = score_session(planned, name, store, device, out or default_out(planned), timing)
+    print_table(outcome.results)
+    click.echo(f"\nresults  {outcome.path}")
+    for label, why in outcome.problems.items():
+        click.echo(f"Error: cell {label} has no scores: {why}", err=True)
+    context.exit(2 if outcome.problems else 0)

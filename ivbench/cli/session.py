@@ -1,0 +1,73 @@
+"""What the commands that compute share: the store, the models, and the display of progress."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ivbench.plan import Plan
+    from ivbench.results.store import Store
+    from ivbench.run import Models, Outcome, RichReporter
+
+__all__ = ["STORE_VARIABLE", "Session", "default_out", "default_store", "score_session", "session"]
+
+STORE_VARIABLE = "IVBENCH_STORE"
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a computing command works with."""
+
+    store: Store
+    models: Models
+    reporter: RichReporter
+
+
+def default_store() -> Path:
+    """`$IVBENCH_STORE`, else `ivbench/store` in the user's cache folder."""
+    named = os.environ.get(STORE_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "ivbench" / "store"
+
+
+def default_out(plan: Plan) -> Path:
+    """`ivbench-out/SUITE-CASCADE` in the current folder."""
+    return Path("ivbench-out") / f"{plan.suite.name}-{plan.source.spec.name}"
+
+
+@contextmanager
+def session(cascade: str, store: Path | None, device: str) -> Iterator[Session]:
+    """Open store and models, and show progress on stderr while the block runs.
+
+    Args:
+        cascade: a card's name or folder.
+        store: the store's folder; None: `default_store()`.
+        device: where networks run.
+    """
+    from rich.console import Console
+
+    from ivbench.results.store import Store
+    from ivbench.run import Models, RichReporter
+    from ivbench.zoo import read_card
+
+    reporter = RichReporter(Console(stderr=True))
+    opened = Store(store or default_store(), on_problem=reporter.say)
+    with reporter.shown():
+        yield Session(opened, Models(read_card(cascade), device), reporter)
+
+
+def score_session(plan: Plan, cascade: str, store: Path | None, device: str, out: Path, measure_time: bool) -> Outcome:
+    """Sample and score a plan, and write its results; see `ivbench.run.score_plan`."""
+    from ivbench.run import score_plan
+
+    command = " ".join(["ivbench", *sys.argv[1:]])
+    with session(cascade, store, device) as working:
+        return score_plan(plan, working.store, working.models, working.reporter, out, command, measure_time)

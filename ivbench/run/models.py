@@ -1,0 +1,34 @@
+"""The models of a run, each loaded when it is first needed: a run that finds everything in the store loads none."""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from pathlib import Path
+
+from ivbench.adapters import Cascade, open_cascade
+from ivbench.extractors import Extractor, load_extractor
+from ivbench.zoo import Card, read_card
+
+__all__ = ["Models"]
+
+
+class Models:
+    """Cascade and extractors by name.
+
+    Args:
+        card: of the cascade.
+        device: where networks run.
+        zoo: where extractors and text encoders are looked up; None: `ivbench.zoo.find_zoo()`.
+    """
+
+    def __init__(self, card: Card, device: str = "cpu", zoo: Path | None = None) -> None:
+        self.card, self.device, self.zoo = card, device, zoo
+        self.extractor = cache(self._extractor)
+
+    @cached_property
+    def cascade(self) -> Cascade:
+        """The cascade, opened through its adapter."""
+        return open_cascade(self.card, self.device, self.zoo)
+
+    def _extractor(self, name: str) -> Extractor:
+        return load_extractor(read_card(name, self.zoo).folder, self.device)

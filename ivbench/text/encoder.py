@@ -94,7 +94,7 @@ def masked_mean(tokens: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray
 def folder_digest(folder: Path) -> str:
     """The identity of an encoder's folder: sha256 over the names and sha256s of the files that decide its embeddings.
 
-    The digest is that of the lines "<sha256>  <name>\n", sorted by name, as `sha256sum` prints them.
+    The digest is that of the lines "<sha256>  <name>", sorted by name, as `sha256sum` prints them.
 
     Args:
         folder: config.json, tokenizer files and *.safetensors; anything else (cards, licences) is not covered.

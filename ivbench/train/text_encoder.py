@@ -1,4 +1,4 @@
-"""Pre-training of a small T5 on the captions of the shapes domain: the recipe, the tokenizer, the corruption, the probe.
+"""Pre-training of a small T5 on the captions of the shapes domain: recipe, tokenizer, corruption, probe, card.
 
 Everything here is framework-free but `train_text_encoder`, which imports PyTorch when it is called.
 Source: span corruption, Raffel et al. 2020 (1910.10683), Section 3.3.4.
@@ -191,7 +191,7 @@ def _parts(total: int, parts: int, rng: np.random.Generator) -> NDArray[np.int64
     return np.asarray(np.diff(edges) - 1, np.int64)
 
 
-def probe_accuracies(embed: Callable[[list[str]], NDArray[np.float32]]) -> dict[str, float]:
+def probe_accuracies(embed: Callable[[list[str]], NDArray[np.float32]], stride: int = 1) -> dict[str, float]:
     """How well a linear map reads each attribute off the embeddings of combinations that it was not fitted on.
 
     Ridge regression on one-hot labels, W = (X'X + n p I)^-1 X'Y with p = 1e-3 on standardised features; fitted on the
@@ -199,11 +199,12 @@ def probe_accuracies(embed: Callable[[list[str]], NDArray[np.float32]]) -> dict[
 
     Args:
         embed: texts to [N, D] float.
+        stride: use every stride-th caption only; 1 = all, as cards do.
 
     Returns:
         Accuracy in [0, 1] by attribute.
     """
-    fitted, measured = _probe_rows("train"), _probe_rows("held_out")
+    fitted, measured = _probe_rows("train")[::stride], _probe_rows("held_out")[::stride]
     x = embed([text for text, _ in fitted]).astype(np.float64)
     seen = embed([text for text, _ in measured]).astype(np.float64)
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-6

@@ -5,7 +5,7 @@ A strip needs no codec to play, is accurate to the frame, and has the same bytes
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ivbench.errors import ShapeError
+from ivbench.results.atomic import write_bytes
 
 __all__ = ["MAX_WIDTH", "read_sprite", "write_sprite"]
 
@@ -29,6 +30,7 @@ def write_sprite(video: NDArray[np.uint8], path: Path) -> None:
 
     Raises:
         ShapeError: not a clip of bytes, or a strip wider than the format holds.
+        StoreError: the place can't be written.
     """
     if video.ndim != 4 or video.shape[-1] != 3 or video.dtype != np.uint8 or 0 in video.shape:
         raise ShapeError(f"a sprite strip needs a [T, H, W, 3] uint8 video, got {list(video.shape)} {video.dtype}.")
@@ -39,16 +41,9 @@ def write_sprite(video: NDArray[np.uint8], path: Path) -> None:
             f"{MAX_WIDTH}. Show fewer frames or a smaller size."
         )
     strip = np.ascontiguousarray(video.transpose(1, 0, 2, 3)).reshape(height, frames * width, 3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            Image.fromarray(strip).save(file, "WEBP", lossless=True, quality=100, method=4)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    content = io.BytesIO()
+    Image.fromarray(strip).save(content, "WEBP", lossless=True, quality=100, method=4)
+    write_bytes(path, content.getvalue())
 
 
 def read_sprite(path: Path, frames: int) -> NDArray[np.uint8]:
@@ -68,5 +63,7 @@ def read_sprite(path: Path, frames: int) -> NDArray[np.uint8]:
         strip = np.asarray(image.convert("RGB"))
     height, total, _ = strip.shape
     if frames < 1 or total % frames:
-        raise ShapeError(f"a strip {total} pixels wide cannot hold {frames} frames. Give the number it was written with.")
+        raise ShapeError(
+            f"a strip {total} pixels wide cannot hold {frames} frames. Give the number it was written with."
+        )
     return np.ascontiguousarray(strip.reshape(height, frames, total // frames, 3).transpose(1, 0, 2, 3))

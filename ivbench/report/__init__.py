@@ -1,6 +1,6 @@
 """Reports: one self-contained HTML file, and the main table in the terminal."""
 
-from ivbench.report.build import build, read_results, write_report
+from ivbench.report.build import build, write_report
 from ivbench.report.terminal import print_table
 
-__all__ = ["build", "print_table", "read_results", "write_report"]
+__all__ = ["build", "print_table", "write_report"]

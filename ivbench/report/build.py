@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
-from pydantic import ValidationError
 
-from ivbench.errors import ConfigError, MissingDependencyError, MissingFileError
+from ivbench.errors import MissingDependencyError
 from ivbench.report.charts import Chart, charts
 from ivbench.report.claims import Metric, metrics
 from ivbench.report.formats import bounds, count, decimals, number, quantity, seconds, setting, words
 from ivbench.report.gallery import gallery
 from ivbench.report.tables import difference_rows, main_table, total_flops, total_nfe, total_seconds
 from ivbench.report.verdict import verdict
-from ivbench.results.schema import RESULTS_VERSION, Results, Score
+from ivbench.results.atomic import write_bytes
+from ivbench.results.files import read_results
+from ivbench.results.schema import Results, Score
 
-__all__ = ["build", "read_results", "write_report"]
+__all__ = ["build", "write_report"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -72,38 +72,12 @@ def write_report(results_path: Path, out: Path) -> Path:
 
     Raises:
         MissingFileError: no such results file.
-        ConfigError: not a results file of this version.
+        ConfigError: not a results file, or a sample's path leads out of its folder.
+        StoreError: the place can't be written.
     """
     page = build(read_results(results_path), results_path.parent)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_bytes(out, page.encode())
     return out
-
-
-def read_results(path: Path) -> Results:
-    """Read a `results.json`.
-
-    Raises:
-        MissingFileError: no such file.
-        ConfigError: not a results file of this version; says the first field that is wrong.
-    """
-    if not path.is_file():
-        raise MissingFileError(f"{path} is not there. Give a results.json, or run: ivbench run")
-    try:
-        return Results.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        more = f"{path} is not a version {RESULTS_VERSION} results file: {place}: {first['msg']}."
-        raise ConfigError(f"{more} Score the run again.") from None
 
 
 def _charts(results: Results) -> tuple[list[tuple[Chart, Markup]], str]:
@@ -148,7 +122,11 @@ def _metric(results: Results, metric: Metric) -> dict[str, Any]:
     """What stands behind one metric's numbers: protocol, its fields, and one row a score."""
     rows: list[tuple[str, Score]] = []
     for cell in results.cells:
-        rows += [(cell.label, score) for score in cell.scores if (score.metric, score.protocol) == (metric.name, metric.protocol)]
+        rows += [
+            (cell.label, score)
+            for score in cell.scores
+            if (score.metric, score.protocol) == (metric.name, metric.protocol)
+        ]
     digits = decimals(score.value for _, score in rows)
     rows += [("ground truth", score) for score in results.ground_truth if score.metric == metric.name]
     context = list(dict.fromkeys(key for _, score in rows for key in score.context))

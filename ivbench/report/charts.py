@@ -29,7 +29,24 @@ _CLASSES = {_INK: "ink", _MUTED: "muted", _GRID: "grid", _POINT: "point", _TRUTH
 _SVG = "http://www.w3.org/2000/svg"
 _KEPT_TAGS = frozenset({"svg", "g", "path", "line", "text", "title", "desc"})
 _KEPT_ATTRIBUTES = frozenset(
-    "viewBox transform d x y x1 x2 y1 y2 stroke-width stroke-dasharray text-anchor font-size font-weight fill stroke".split()
+    [
+        "viewBox",
+        "transform",
+        "d",
+        "x",
+        "y",
+        "x1",
+        "x2",
+        "y1",
+        "y2",
+        "stroke-width",
+        "stroke-dasharray",
+        "text-anchor",
+        "font-size",
+        "font-weight",
+        "fill",
+        "stroke",
+    ]
 )
 
 
@@ -203,7 +220,9 @@ def _prune(parent: ElementTree.Element) -> None:
     for child in list(parent):
         _prune(child)
         tag = child.tag.rpartition("}")[2]
-        empty = len(child) == 0 and (tag == "g" or (tag == "text" and not child.text) or child.get("class") == "background")
+        empty = len(child) == 0 and (
+            tag == "g" or (tag == "text" and not child.text) or child.get("class") == "background"
+        )
         if tag not in _KEPT_TAGS or empty or child.get("display") == "none":
             parent.remove(child)
 

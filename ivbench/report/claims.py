@@ -87,7 +87,9 @@ class Claims:
         if best is None:
             return []
         scores = [(cell, score_of(cell.scores, metric)) for cell in self.cells if cell is not best]
-        return [(cell, self.relate(metric, best, cell)) for cell, score in scores if score is not None and score.decisive]
+        return [
+            (cell, self.relate(metric, best, cell)) for cell, score in scores if score is not None and score.decisive
+        ]
 
     def indistinct(self, metric: Metric) -> frozenset[str]:
         """Ids of the best cell and of all that no paired difference tells from it; empty where none was tested."""

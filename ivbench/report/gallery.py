@@ -26,8 +26,8 @@ class Gallery:
     """What the page's script plays.
 
     Attributes:
-        data: `rows` (labels of the cells, ground truth last where `reference`), `prompts` (text and one clip or null a row),
-            `images` (data URIs, each once).
+        data: `rows` (labels of the cells; ground truth last where `reference`), `prompts` (text, and one clip or null
+            a row), `images` (data URIs, each once).
         missing: how many samples are named in the results and could not be read.
     """
 

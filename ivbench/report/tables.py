@@ -33,7 +33,7 @@ _CONTEXT_WORDS = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, what it is of (an extractor, a unit), a hint, whether it holds numbers, and which way is best first."""
+    """A column: its title, smaller second and third lines, whether it holds numbers, which order is best first."""
 
     title: str
     detail: str = ""
@@ -259,7 +259,8 @@ def _references(
     scales = {metric: _shared_context(results, metric) for metric in found}
     for key in dict.fromkeys(key for scale in scales.values() for key in scale):
         entries = {
-            metric: Entry(number(scale[key], digits[metric]) if key in scale else "") for metric, scale in scales.items()
+            metric: Entry(number(scale[key], digits[metric]) if key in scale else "")
+            for metric, scale in scales.items()
         }
         rows.append(row(_CONTEXT_WORDS.get(key, words(key)), entries.__getitem__))
     return [*rows, row("ground truth", truth)] if results.ground_truth else rows

@@ -1,4 +1,4 @@
-"""The main table in the terminal: a rich table, or plain aligned lines where output is no terminal or NO_COLOR is set."""
+"""The main table in the terminal: a rich table, or plain aligned lines where there is no terminal or no colour."""
 
 from __future__ import annotations
 

@@ -81,7 +81,9 @@ def _headline(claims: Claims) -> list[str]:
     every = len(claims.metrics)
     lines = [f"{cell} is better than every other cell by {_metrics(names, every)}." for cell, names in wins.items()]
     for (cell, near), names in leads.items():
-        lines.append(f"By {_metrics(names, every)}, {cell} has the best value but is not told apart from {_some(near)}.")
+        lines.append(
+            f"By {_metrics(names, every)}, {cell} has the best value but is not told apart from {_some(near)}."
+        )
     for cell, names in untested.items():
         lines.append(f"{cell} has the best value by {_metrics(names, every)}; not all differences from it were tested.")
     return lines or ["No score decides: too few samples, or none."]
@@ -92,7 +94,9 @@ def _card(claims: Claims, metric: Metric) -> Card:
     best = claims.best(metric)
     score = None if best is None else score_of(best.scores, metric)
     if best is None or score is None:
-        return Card(metric.label, direction, "", "", "", ["Too few samples to decide: the values below are shown only."])
+        return Card(
+            metric.label, direction, "", "", "", ["Too few samples to decide: the values below are shown only."]
+        )
     found = [score_of(cell.scores, metric) for cell in claims.cells]
     digits = decimals(each.value for each in found if each is not None)
     sentences = _claims(claims.rivals(metric), digits)

@@ -1,0 +1,100 @@
+"""The verdict and bold type say what recorded differences support, and nothing more."""
+
+from __future__ import annotations
+
+import pytest
+
+from ivbench.report.claims import Claims
+from ivbench.report.tables import main_table
+from ivbench.report.verdict import verdict
+from ivbench.results.schema import Results
+from tests.report.fixtures import make_results
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return make_results(tmp_path_factory.mktemp("run"))
+
+
+def _without_ties(results: Results) -> Results:
+    differences = [found.model_copy(update={"significant": True}) for found in results.differences]
+    return results.model_copy(update={"differences": differences})
+
+
+def _undecided(results: Results) -> Results:
+    cells = [
+        cell.model_copy(update={"scores": [score.model_copy(update={"decisive": False}) for score in cell.scores]})
+        for cell in results.cells
+    ]
+    return results.model_copy(update={"cells": cells})
+
+
+def test_lower_is_better_turns_the_order(results: Results) -> None:
+    claims = Claims(results)
+    best = [claims.best(metric) for metric in claims.metrics]
+    assert [cell.label for cell in best if cell is not None] == ["w=3 ddim 32"] * 4
+
+
+def test_a_pair_reads_the_same_from_both_sides(results: Results) -> None:
+    claims = Claims(results)
+    a, b = results.cells[0], results.cells[1]
+    for metric in claims.metrics:
+        forwards, backwards = claims.relate(metric, a, b), claims.relate(metric, b, a)
+        assert (forwards.verdict, backwards.verdict) == ("worse", "better")
+        assert forwards.amount == -backwards.amount
+        assert forwards.interval == tuple(-end for end in reversed(backwards.interval))
+
+
+def test_a_lead_within_the_noise_is_called_one(results: Results) -> None:
+    said = verdict(results)
+    assert said.headline[0] == "w=3 ddim 32 is better than every other cell by CLIP score [shapes-clip]."
+    assert "has the best value but is not told apart from w=3 ancestral 32." in said.headline[1]
+    assert any(claim.startswith("Not told apart") for claim in said.cards[0].claims)
+
+
+def test_better_than_every_other_needs_every_difference(results: Results) -> None:
+    certain = _without_ties(results)
+    assert verdict(certain).headline == ["w=3 ddim 32 is better than every other cell by each of the 4 metrics."]
+    some = certain.model_copy(update={"differences": certain.differences[1:]})
+    lines = verdict(some).headline
+    assert any("not all differences from it were tested" in line for line in lines)
+
+
+def test_no_difference_no_claim_and_no_bold(results: Results) -> None:
+    bare = results.model_copy(update={"differences": []})
+    said, table = verdict(bare), main_table(bare)
+    assert not any("etter than" in text for text in [*said.headline, *(c for card in said.cards for c in card.claims)])
+    assert not any(entry.strong for row in table.rows for entry in row.entries)
+    assert not table.marks_ties
+
+
+def test_scores_that_do_not_decide_win_nothing(results: Results) -> None:
+    said = verdict(_undecided(results))
+    assert said.headline == ["No score decides: too few samples, or none."]
+    assert all(card.value == "" for card in said.cards)
+
+
+def test_bold_marks_the_best_and_its_ties(results: Results) -> None:
+    table = main_table(results)
+    column = [column.title for column in table.columns].index("frame FID")
+    assert [row.entries[column].strong for row in table.rows] == [False, True, True, False]
+
+
+def test_a_difference_under_another_protocol_supports_nothing(results: Results) -> None:
+    other = [found.model_copy(update={"protocol": "other@1+0"}) for found in results.differences]
+    claims = Claims(results.model_copy(update={"differences": other}))
+    relations = [relation.verdict for metric in claims.metrics for _, relation in claims.rivals(metric)]
+    assert set(relations) == {"untested"}
+
+
+def test_failures_and_problems_come_first(results: Results) -> None:
+    broken = results.cells[0].model_copy(update={"scores": [], "complete": False, "problem": "NaN in stage base"})
+    counts = results.cells[1].scores[0].counts.model_copy(update={"failed": 3})
+    failed = results.cells[1].model_copy(
+        update={"scores": [results.cells[1].scores[0].model_copy(update={"counts": counts})]}
+    )
+    said = verdict(results.model_copy(update={"cells": [broken, failed, *results.cells[2:]]}))
+    assert said.warnings == [
+        "w=0 ddim 32 has no scores: NaN in stage base",
+        "w=3 ddim 32: 3 videos failed, 64 were generated.",
+    ]

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from ivbench.report.formats import decimals, number, quantity, seconds, setting, words
+from ivbench.report.tables import main_table
+from ivbench.report.terminal import plain_table, print_table
+from ivbench.results.schema import Results
+from tests.report.fixtures import BIAS, make_results
+
+NONE = "\N{EN DASH}"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return make_results(tmp_path_factory.mktemp("run"))
+
+
+def test_columns_are_settings_metrics_and_costs(results: Results) -> None:
+    titles = [column.title for column in main_table(results).columns]
+    metrics = ["frame FID", "FVD", "CLIP score", "CLIP R-Precision, %"]
+    assert titles == ["w", "g", "sampler", "steps", *metrics, "Time", "NFE", "FLOPs"]
+
+
+def test_settings_that_never_vary_stand_once(results: Results) -> None:
+    assert main_table(results).common == [("thresholding", "dynamic"), ("augmentation SNR", "5")]
+
+
+def test_ground_truth_is_last_and_every_row_is_whole(results: Results) -> None:
+    table = main_table(results)
+    assert [row.label for row in table.references][-1] == "ground truth"
+    assert {len(row.entries) for row in (*table.rows, *table.references)} == {len(table.columns)}
+
+
+def test_w_and_g_stand_side_by_side(results: Results) -> None:
+    assert [[entry.text for entry in row.entries[:2]] for row in main_table(results).rows][1] == ["3", "4"]
+
+
+def test_a_note_that_repeats_is_one_footnote(results: Results) -> None:
+    table = main_table(results)
+    assert table.footnotes == [BIAS]
+    assert table.rows[0].entries[4].notes == (1,)
+
+
+def test_a_score_that_decides_nothing_says_so(results: Results) -> None:
+    score = results.cells[0].scores[0].model_copy(update={"decisive": False})
+    cell = results.cells[0].model_copy(update={"scores": [score, *results.cells[0].scores[1:]]})
+    table = main_table(results.model_copy(update={"cells": [cell, *results.cells[1:]]}))
+    marks = [table.footnotes[note - 1] for note in table.rows[0].entries[4].notes]
+    assert any(mark.startswith("Too few samples to decide") for mark in marks)
+
+
+def test_a_cell_without_scores_keeps_its_row(results: Results) -> None:
+    broken = results.cells[0].model_copy(update={"scores": [], "costs": [], "problem": "out of memory"})
+    row = main_table(results.model_copy(update={"cells": [broken, *results.cells[1:]]})).rows[0]
+    assert row.problem == "out of memory"
+    assert {entry.text for entry in row.entries[4:]} == {NONE}
+
+
+def test_an_untimed_stage_leaves_the_time_empty(results: Results) -> None:
+    cost = results.cells[0].costs[0].model_copy(update={"seconds": None})
+    cell = results.cells[0].model_copy(update={"costs": [cost, *results.cells[0].costs[1:]]})
+    entry = main_table(results.model_copy(update={"cells": [cell]})).rows[0].entries[-3]
+    assert (entry.text, entry.sort) == (NONE, None)
+
+
+def test_a_pipe_gets_plain_lines_that_are_never_folded(results: Results) -> None:
+    out = io.StringIO()
+    print_table(results, Console(file=out, width=40))
+    line = next(line for line in out.getvalue().splitlines() if line.startswith("2 w=3 ddim 32"))
+    assert "74.90 ± 0.30" in line
+    assert "278" in line
+    assert "\x1b" not in out.getvalue()
+
+
+def test_no_color_is_obeyed_in_a_terminal(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = io.StringIO()
+    print_table(results, Console(file=out, force_terminal=True, width=200))
+    assert plain_table(main_table(results)) in out.getvalue()
+    assert "\x1b" not in out.getvalue()
+
+
+def test_a_terminal_gets_a_rich_table(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    out = io.StringIO()
+    print_table(results, Console(file=out, force_terminal=True, width=240, color_system="standard"))
+    assert "\x1b[1m" in out.getvalue()
+    assert "ground truth" in out.getvalue()
+
+
+def test_markup_in_a_label_is_text_in_the_terminal(tmp_path: Path) -> None:
+    results = make_results(tmp_path, labels=["[bold red]a[/]", "b", "c", "d"])
+    out = io.StringIO()
+    print_table(results, Console(file=out, force_terminal=True, width=240, color_system="standard"))
+    assert "[bold red]a[/]" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.23456e9, "1.23 G"), (5.6e9, "5.60 G"), (999.96e6, "1.00 G"), (12.0, "12.0"), (0.0, "0.00"), (640_000, "640 k")],
+)
+def test_quantities_have_three_digits(value: float, text: str) -> None:
+    assert quantity(value).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(618.0, "618 s"), (0.0123, "12.3 ms"), (1.0, "1.00 s"), (None, NONE)])
+def test_seconds_have_three_digits(value: float | None, text: str) -> None:
+    assert seconds(value).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+@given(st.floats(-1e6, 1e6), st.integers(0, 5))
+def test_numbers_read_back_within_their_digits(value: float, digits: int) -> None:
+    text = number(value, digits)
+    assert "-" not in text
+    assert text != "\N{MINUS SIGN}0"
+    assert abs(float(text.replace(",", "").replace("\N{MINUS SIGN}", "-")) - value) <= 0.5 * 10**-digits + 1e-9
+
+
+def test_digits_follow_the_largest_value() -> None:
+    assert [decimals([value]) for value in (1064.6, 151.3, 25.19, 0.187, 0.0187)] == [0, 1, 2, 3, 4]
+
+
+def test_settings_and_keys_read_as_words() -> None:
+    assert [setting(value) for value in (True, None, 3.0, -0.5, "ddim")] == [
+        "yes",
+        NONE,
+        "3",
+        "\N{MINUS SIGN}0.5",
+        "ddim",
+    ]
+    assert [words(key) for key in ("base_steps", "sr_steps", "augmentation_snr")] == [
+        "base steps",
+        "SR steps",
+        "augmentation SNR",
+    ]

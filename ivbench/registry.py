@@ -36,12 +36,17 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "heun": "ivbench.diffusion.samplers.heun:Heun",
     },
     "metric": {
+        "background_accuracy": "ivbench.metrics.attribute_accuracy:BackgroundAccuracy",
         "clip_score": "ivbench.metrics.clip_score:CLIPScore",
+        "colour_accuracy": "ivbench.metrics.attribute_accuracy:ColourAccuracy",
         "frame_fid": "ivbench.metrics.frame_fid:FrameFID",
         "frame_fid_first_frame": "ivbench.metrics.frame_fid_first_frame:FrameFIDFirstFrame",
         "frame_fid_video_average": "ivbench.metrics.frame_fid_video_average:FrameFIDVideoAverage",
         "fvd": "ivbench.metrics.fvd:FVD",
+        "motion_accuracy": "ivbench.metrics.attribute_accuracy:MotionAccuracy",
         "r_precision": "ivbench.metrics.r_precision:RPrecision",
+        "shape_accuracy": "ivbench.metrics.attribute_accuracy:ShapeAccuracy",
+        "style_accuracy": "ivbench.metrics.attribute_accuracy:StyleAccuracy",
     },
     "text_encoder": {
         "t5": "ivbench.text.torch_t5:T5TextEncoder",

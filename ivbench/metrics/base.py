@@ -103,6 +103,7 @@ class Conditions:
         reference: needed by Frechet metrics.
         floor: of the same metric, stands beside its numbers.
         texts: needed by metrics of the kind `image_text`.
+        captions: the prompts in suite order; needed by metrics that read them.
     """
 
     source: FeatureSource
@@ -117,6 +118,7 @@ class Conditions:
     reference: Reference | None = None
     floor: NullFloor | None = None
     texts: Texts | None = None
+    captions: tuple[str, ...] = ()
 
 
 class Evidence(ABC):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ivbench.adapters import Cascade, open_cascade
 from ivbench.extractors import Extractor, load_extractor
+from ivbench.extractors.geometric_judge import GeometricJudge
 from ivbench.zoo import Card, read_card
 
 __all__ = ["Models"]
@@ -31,4 +32,7 @@ class Models:
         return open_cascade(self.card, self.device, self.zoo)
 
     def _extractor(self, name: str) -> Extractor:
+        """By its card in the zoo; one that needs no weights, and so no card, by its registered name."""
+        if name == GeometricJudge.name:
+            return GeometricJudge()
         return load_extractor(read_card(name, self.zoo).folder, self.device)

@@ -165,6 +165,7 @@ class Scoring:
             width=last.width,
             prompts=digest([prompt_digest(prompt) for prompt in plan.prompts]),
             num_prompts=len(plan.prompts),
+            captions=plan.prompts,
         )
         if isinstance(metric, FrechetMetric):
             return self._with_reference(metric, config, conditions)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import grey_closing
 
 from ivbench.data.shapes.attributes import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, SIZES, STYLES, Attributes
 from ivbench.data.shapes.templates import level, moments, rasterise
@@ -26,6 +27,7 @@ ATTRIBUTES = ("shape", "colour", "background", "motion", "size", "style")
 _CHUNK = 64
 _FAR = 60.0  # levels: a median this far from every known colour is no colour
 _VISIBLE = 0.12  # coverage below it is the compression or sampling noise of a background
+_OTHER = 0.25  # coverage that a pixel off the line from background to colour loses: noise is mostly off it
 _LEAST_AREA = 0.02  # heights^2: a quarter of the smallest cross
 _CLEAN_BORDER = 0.55  # share of border pixels that must be of the background's colour
 _FIT = 0.60  # soft overlap that the best template must reach
@@ -96,17 +98,19 @@ def _judge_chunk(videos: NDArray[np.float32]) -> list[Verdict]:
     background, ground, even = _background(videos)
     distance = np.sqrt(((videos - ground[:, None, None, None]) ** 2).sum(-1))
     colour, paint, clear = _colour(videos, distance)
-    contrast = np.sqrt(((paint - ground) ** 2).sum(-1))[:, None, None, None]
-    cover = np.clip(distance / np.maximum(contrast, 1.0), 0.0, 1.0).astype(np.float64)
-    cover[cover < _VISIBLE] = 0.0
-    area, x, y = _moments(cover)
-    seen = area > _LEAST_AREA
-    present = even & clear & (seen.mean(1) >= 0.75) & (area.mean(1) < 0.9)
-    x, y, area = (np.where(seen, row, 0.0) for row in (x, y, area))
-    shape, overlap, radius = _shape(cover, area, x, y, seen)
+    cover = _cover(videos, ground, paint, distance)
+    x, y, radius, seen, shape, overlap = _fit(cover)
+    present = even & clear & (seen.mean(1) >= 0.75) & (cover.mean((1, 2, 3)) < 0.5)
+    style = _style(videos, ground, paint, shape, x, y, radius)
+    if (poor := np.flatnonzero(present & (overlap < _FIT))).size:
+        rows = _fit(_without_stripes(cover[poor]))
+        striped = _style(videos[poor], ground[poor], paint[poor], rows[4], *rows[:3]) == STYLES.index("striped")
+        kept = poor[striped]
+        for whole, part in zip((x, y, radius, seen, shape, overlap), rows, strict=True):
+            whole[kept] = part[striped]
+        style[kept] = STYLES.index("striped")
     motion = _motion(x, y, 2.0 * radius, seen)
     size = _size(2.0 * radius, motion, seen)
-    style = _style(videos, ground, paint, shape, x, y, radius)
     fitted = present & (overlap >= _FIT)
     columns = (
         _names(SHAPES, shape, fitted),
@@ -144,7 +148,8 @@ def _colour(
     """Index of the colour [B], its measured value [B, C], and whether it is clear [B].
 
     The most covered pixels are those farthest from the background among the saturated ones: an outline or a stripe
-    (white or dark) is none of the shape's colour.
+    (white or dark) is none of the shape's colour. Where these are of no known colour (a bright outline blends in), the
+    pixels that are nearest to one decide.
     """
     table = np.array(list(COLOURS.values()), np.float32)
     paint = np.zeros((len(videos), 3), np.float32)
@@ -154,8 +159,41 @@ def _colour(
         if colourful.sum() >= 3:
             pixels, far = pixels[colourful], far[colourful]
         paint[i] = np.median(pixels[far >= np.quantile(far, 0.7)], axis=0)
+        if _nearest(paint[i : i + 1], table)[1][0] >= _FAR:
+            off = _nearest(pixels, table)[1]
+            paint[i] = np.median(pixels[off <= np.quantile(off, 0.3)], axis=0)
     index, nearest = _nearest(paint, table)
     return index, paint, nearest < _FAR
+
+
+def _cover(
+    videos: NDArray[np.float32], ground: NDArray[np.float32], paint: NDArray[np.float32], distance: NDArray[np.float32]
+) -> Floats:
+    """Share of each pixel that is foreground, in [0, 1]: how far it is from background to colour.
+
+    Pixels of other colours (outlines, stripes) count by their distance alone.
+    """
+    way = paint - ground
+    contrast = np.maximum((way**2).sum(-1), 1.0)[:, None, None, None]
+    along = np.einsum("bthwc,bc->bthw", videos - ground[:, None, None, None], way) / contrast
+    cover = np.maximum(along, distance / np.sqrt(contrast) - _OTHER).clip(0.0, 1.0).astype(np.float64)
+    cover[cover < _VISIBLE] = 0.0
+    return cover
+
+
+def _without_stripes(cover: Floats) -> Floats:
+    """Close gaps along x that are as narrow as a stripe may be."""
+    width = 2 * round(0.1 * cover.shape[2]) + 1
+    return np.asarray(grey_closing(cover, size=(1, 1, 1, width)))
+
+
+def _fit(cover: Floats) -> tuple[Floats, Floats, Floats, NDArray[np.bool_], Ints, Floats]:
+    """Centroid x, y, radius [B, T], whether a frame has a foreground [B, T], index and overlap of the shape [B]."""
+    area, x, y = _moments(cover)
+    seen = area > _LEAST_AREA
+    x, y, area = (np.where(seen, row, 0.0) for row in (x, y, area))
+    shape, overlap, radius = _shape(cover, area, x, y, seen)
+    return x, y, radius, seen, shape, overlap
 
 
 def _moments(cover: Floats) -> tuple[Floats, Floats, Floats]:

@@ -12,9 +12,10 @@ __all__ = ["level", "moments", "rasterise"]
 _FINE_HEIGHT = 48
 
 Floats = NDArray[np.float64]
+AnyFloats = NDArray[np.floating]
 
 
-def level(shape: str, u: Floats, v: Floats) -> Floats:
+def level(shape: str, u: AnyFloats, v: AnyFloats) -> AnyFloats:
     """Signed depth of points in a shape of radius 1 around the origin: negative inside, v downwards.
 
     Args:
@@ -54,7 +55,7 @@ def rasterise(shape: str, x: Floats, y: Floats, radius: Floats, height: int, wid
     Returns:
         [B, T, H, W] float64 in [0, 1].
     """
-    fine = max(1, _FINE_HEIGHT // height)
+    fine = max(2, _FINE_HEIGHT // height)
     rows, columns = ((np.arange(n * fine) + 0.5) / (height * fine) for n in (height, width))
     r = np.maximum(radius, 1e-6)[..., None, None].astype(np.float32)
     u = (columns.astype(np.float32) - x[..., None, None].astype(np.float32)) / r

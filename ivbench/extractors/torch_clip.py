@@ -1,0 +1,144 @@
+"""CLIP image and text embeddings from an open_clip folder (open_clip_config.json and safetensors).
+
+Source: Radford et al. 2021 (2103.00020). Pixels are resized here, so that no library's default decides a number.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ivbench.errors import ConfigError, MissingFileError
+from ivbench.extractors.base import Kind, check_features, check_videos
+
+__all__ = ["ClipExtractor"]
+
+_CHUNK = 128
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class ClipExtractor:
+    """Unit vectors of frames and texts; see `ivbench.extractors.ImageTextExtractor`.
+
+    Attributes:
+        context_length: tokens that a text may have, its start and end included; longer ones lose their tail.
+    """
+
+    kind: Kind = "image_text"
+
+    def __init__(self, folder: Path, *, name: str = "clip", digest: str = "", device: str = "cpu") -> None:
+        """Load an open_clip folder; weights from safetensors only, computed with in float32.
+
+        Args:
+            folder: open_clip_config.json, open_clip_model.safetensors, and a tokenizer where the configuration asks
+                for one.
+            name, digest: of its card.
+            device: where it runs.
+
+        Raises:
+            MissingFileError: configuration or weights are not there.
+            ConfigError: the configuration is none that open_clip or this file knows.
+        """
+        settings = _settings(folder)
+        self.name, self.digest, self._device = name, digest, device
+        self._model = open_clip.create_model(f"local-dir:{folder}", precision="fp32", device=device).eval()
+        self._tokenize: Any = open_clip.get_tokenizer(f"local-dir:{folder}")
+        size = self._model.visual.image_size
+        self._size = (int(size[0]), int(size[1])) if isinstance(size, (tuple, list)) else (int(size), int(size))
+        self._mode = str(settings.get("interpolation", "bicubic"))
+        self._squash = settings.get("resize_mode", "shortest") == "squash"
+        self._mean, self._std = (
+            torch.tensor(settings.get(key, default), device=device).view(1, 3, 1, 1)
+            for key, default in (("mean", _CLIP_MEAN), ("std", _CLIP_STD))
+        )
+        self.context_length = int(self._model.context_length)
+        self.dim = int(self.embed_text(["a"]).shape[1])
+        self.preprocess = self._describe()
+
+    def _describe(self) -> str:
+        height, width = self._size
+        fit = "squashed to" if self._squash else "shortest side to, then centre crop,"
+        return f"antialiased {self._mode}, {fit} {height}x{width}, not rounded, clipped to [0, 1], then mean and std"
+
+    def extract(self, videos: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Unit vectors of each frame.
+
+        Args:
+            videos: [B, T, H, W, C] uint8.
+
+        Returns:
+            [B, T, D] float32, of norm 1.
+
+        Raises:
+            ShapeError: not uint8 videos.
+            NonFiniteError: NaN or infinity came out.
+        """
+        check_videos(videos)
+        frames = videos.reshape(-1, *videos.shape[2:])
+        parts = [self._frames(frames[i : i + _CHUNK]) for i in range(0, len(frames), _CHUNK)]
+        features = np.concatenate([np.empty((0, self.dim), np.float32), *parts])
+        return check_features(features.reshape(*videos.shape[:2], self.dim), self.name)
+
+    @torch.no_grad()
+    def embed_text(self, texts: list[str]) -> NDArray[np.float32]:
+        """Unit vectors of texts.
+
+        Args:
+            texts: N texts.
+
+        Returns:
+            [N, D] float32, of norm 1.
+
+        Raises:
+            NonFiniteError: NaN or infinity came out.
+        """
+        parts = []
+        for i in range(0, len(texts), _CHUNK):
+            tokens = self._tokenize(texts[i : i + _CHUNK]).to(self._device)
+            parts.append(self._model.encode_text(tokens, normalize=True).cpu().numpy())
+        if not parts:
+            return np.empty((0, self.dim), np.float32)
+        return check_features(np.concatenate(parts).astype(np.float32), self.name)
+
+    @torch.no_grad()
+    def _frames(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device).permute(0, 3, 1, 2).float() / 255.0
+        x = (self._resize(pixels).clamp(0.0, 1.0) - self._mean) / self._std
+        return np.asarray(self._model.encode_image(x, normalize=True).cpu().numpy(), np.float32)
+
+    def _resize(self, pixels: Tensor) -> Tensor:
+        """[N, C, H, W] to the model's size: squashed, or by the shortest side with a centre crop."""
+        height, width = self._size
+        target = (height, width)
+        if not self._squash:
+            scale = max(height / pixels.shape[-2], width / pixels.shape[-1])
+            target = (max(height, round(pixels.shape[-2] * scale)), max(width, round(pixels.shape[-1] * scale)))
+        if tuple(pixels.shape[-2:]) != target:
+            pixels = functional.interpolate(pixels, size=target, mode=self._mode, antialias=True, align_corners=False)
+        top, left = (target[0] - height) // 2, (target[1] - width) // 2
+        return pixels[..., top : top + height, left : left + width]
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """The `preprocess_cfg` of an open_clip folder whose files are there."""
+    file = folder / "open_clip_config.json"
+    for needed in (file, folder / "open_clip_model.safetensors"):
+        if not needed.is_file():
+            raise MissingFileError(f"{needed} is not there. An open_clip folder has a configuration and safetensors.")
+    try:
+        settings = dict(json.loads(file.read_text(encoding="utf-8")).get("preprocess_cfg", {}))
+    except (ValueError, AttributeError) as error:
+        raise ConfigError(f"{file} is no open_clip configuration: {error}.") from None
+    mode = settings.get("interpolation", "bicubic")
+    if mode not in ("bilinear", "bicubic"):
+        raise ConfigError(f'{file}: interpolation "{mode}" is not known. Allowed: bilinear, bicubic.')
+    return settings

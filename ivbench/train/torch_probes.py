@@ -1,0 +1,172 @@
+"""The training loop of the probes, in PyTorch."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ivbench.errors import NonFiniteError
+from ivbench.extractors.heads import CLIP_HEADS, FRAME_HEADS
+from ivbench.extractors.torch_probe_nets import FrameProbeNet, VideoProbeNet, clip_frames, frames_to_input
+from ivbench.train.probes import Examples, ProbeRecipe, draw_examples, pick_resolution
+from ivbench.train.torch_clip_probe import ClipProbeNet
+
+__all__ = ["train"]
+
+_PLACE_WEIGHT = 2.0
+_LOG_EVERY = 50
+
+
+def train(recipe: ProbeRecipe, out: Path, scratch: Path, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Train, resuming from `scratch`, and write weights and configuration to `out`.
+
+    Args:
+        recipe: everything that decides the result.
+        out: the folder to be written.
+        scratch: the folder of the checkpoint.
+        progress: takes one line at a time.
+
+    Returns:
+        Facts for the card: steps, seconds, threads, parameters, last loss, torch version.
+
+    Raises:
+        NonFiniteError: the loss became NaN or infinite.
+    """
+    torch.manual_seed(recipe.seed)
+    model = ClipProbeNet(recipe, out) if recipe.kind == "clip-probe" else _build(recipe)
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    start, seconds = _resume(scratch, model, optimizer, average)
+    loss, began = 0.0, time.perf_counter()
+    model.train()
+    for step in range(start, recipe.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * _rate(step, recipe.warm_up, recipe.steps)
+        value = _update(model, optimizer, _loss(model, _examples(recipe, step)))
+        loss = value if step == start else 0.98 * loss + 0.02 * value
+        _average(average, model, min(recipe.averaging, (1 + step) / (10 + step)))
+        done = step + 1
+        if done % _LOG_EVERY == 0:
+            rate = (time.perf_counter() - began) / (done - start)
+            progress(f"step {done}/{recipe.steps}  loss {loss:.4f}  {rate * (recipe.steps - done):.0f} s left")
+        if done % recipe.checkpoint_every == 0 or done == recipe.steps:
+            state = {"step": done, "seconds": seconds + time.perf_counter() - began, "average": average}
+            _save_checkpoint(scratch, {**state, "model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    seconds += time.perf_counter() - began
+    parameters = _export(recipe, out, average)
+    return {
+        "steps": recipe.steps,
+        "seconds": round(seconds, 1),
+        "threads": torch.get_num_threads(),
+        "parameters": parameters,
+        "loss": round(loss, 4),
+        "torch": str(torch.__version__),
+    }
+
+
+def _build(recipe: ProbeRecipe) -> nn.Module:
+    a, b, c = recipe.widths
+    if recipe.kind == "frame-probe":
+        return FrameProbeNet(FRAME_HEADS, (a, b, c)).to(memory_format=torch.channels_last)
+    return VideoProbeNet(CLIP_HEADS, (a, b, c)).to(memory_format=torch.channels_last)
+
+
+def _examples(recipe: ProbeRecipe, step: int) -> Examples:
+    rng = np.random.default_rng([recipe.seed, step])
+    height, width = pick_resolution(recipe, rng)
+    return draw_examples(rng, recipe.batch, height, width, recipe.kind == "video-probe", recipe.spoilt)
+
+
+def _loss(model: nn.Module, examples: Examples) -> Tensor:
+    """A CLIP probe's own loss; else cross-entropy of every head, mean over judged examples, plus the place's squared error on whole ones."""
+    if isinstance(model, ClipProbeNet):
+        return model.loss(examples)
+    videos = torch.from_numpy(examples.videos)
+    if isinstance(model, VideoProbeNet):
+        videos = videos[:, clip_frames(videos.shape[1])]
+    x = frames_to_input(videos.flatten(0, 1))
+    features = model(x.view(len(videos), -1, *x.shape[1:]) if isinstance(model, VideoProbeNet) else x)
+    total = torch.zeros(())
+    for name, logits in model.heads(features).items():
+        total = total + functional.cross_entropy(logits, torch.from_numpy(examples.labels[name]), ignore_index=-1)
+    whole = torch.from_numpy(examples.whole)
+    error = (model.place(features) - torch.from_numpy(examples.places))[whole].square().sum(-1)
+    return total + _PLACE_WEIGHT * error.mean()
+
+
+def _update(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise NonFiniteError(f"the loss is {value}. Lower the learning rate.")
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return value
+
+
+def _rate(step: int, warm_up: int, steps: int) -> float:
+    """Share of the learning rate: linear warm-up, then a cosine to 0."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def _average(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1 - decay)
+        else:
+            average[name].copy_(value)
+
+
+def _resume(
+    scratch: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]
+) -> tuple[int, float]:
+    """Load the checkpoint, if there is one; return the steps and the seconds already spent."""
+    file = scratch / "checkpoint.pt"
+    if not file.is_file():
+        return 0, 0.0
+    state = torch.load(file, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    for name, value in state["average"].items():
+        average[name].copy_(value)
+    return int(state["step"]), float(state["seconds"])
+
+
+def _save_checkpoint(scratch: Path, state: dict[str, Any]) -> None:
+    scratch.mkdir(parents=True, exist_ok=True)
+    partial = scratch / "checkpoint.partial"
+    torch.save(state, partial)
+    partial.replace(scratch / "checkpoint.pt")
+
+
+def _export(recipe: ProbeRecipe, out: Path, weights: dict[str, Tensor]) -> int:
+    """Write float16 weights, and the configuration of a probe that is no CLIP; return the number of parameters."""
+    out.mkdir(parents=True, exist_ok=True)
+    half = {name: value.to(_stored(name, value)).contiguous() for name, value in weights.items()}
+    if recipe.kind == "clip-probe":
+        half = {name.removeprefix("clip."): value for name, value in half.items() if name.startswith("clip.")}
+        save_file(half, out / "open_clip_model.safetensors")
+    else:
+        save_file(half, out / "model.safetensors")
+        heads = CLIP_HEADS if recipe.kind == "video-probe" else FRAME_HEADS
+        config = {"extractor": recipe.kind, "widths": list(recipe.widths), "heads": heads}
+        (out / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    return sum(value.numel() for value in half.values())
+
+
+def _stored(name: str, value: Tensor) -> torch.dtype:
+    """Float16, but for what batch normalisation has counted: small variances would be lost."""
+    return value.dtype if "running_" in name or not value.is_floating_point() else torch.float16

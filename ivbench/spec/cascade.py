@@ -64,9 +64,10 @@ class StageSpec(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> StageSpec:
-        if self.height % self.unet.stride or self.width % self.unet.stride:
+        stride = self.unet.stride
+        if self.height % stride or self.width % stride:
             raise ValueError(
-                f'stage "{self.name}" is {self.height}x{self.width} (HxW); its net needs multiples of {self.unet.stride}'
+                f'stage "{self.name}" is {self.height}x{self.width} (HxW); its net needs multiples of {stride}'
             )
         if self.unet.conditioning != (self.kind != "base"):
             raise ValueError(f'stage "{self.name}" is {self.kind}: unet.conditioning must be {self.kind != "base"}')

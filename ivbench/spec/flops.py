@@ -27,13 +27,13 @@ def flops(spec: VideoUNetSpec, frames: int, height: int, width: int, text_length
         for level in range(len(spec.widths))
     ]
     shapes = parameters(spec)
-    macs = math.prod(shapes["stem.weight"]) * positions[0] + math.prod(shapes["head.weight"]) * positions[0]
+    macs: int = math.prod(shapes["stem.weight"]) * positions[0] + math.prod(shapes["head.weight"]) * positions[0]
     for block in layout(spec):
         own = {name: shape for name, shape in shapes.items() if name.startswith(block.name + ".") and len(shape) > 1}
         macs += sum(_macs(name, shape, positions[block.level], frames) for name, shape in own.items())
         macs += _attention(block, positions[block.level], frames, text_length)
-    embedding = [name for name in shapes if name.startswith("embedding.") and name.endswith("weight")]
-    return 2 * (macs + frames * sum(math.prod(shapes[name]) for name in embedding))
+    embedding = [shape for name, shape in shapes.items() if name.startswith("embedding.") and len(shape) > 1]
+    return 2 * (macs + frames * sum(map(math.prod, embedding)))
 
 
 def _macs(name: str, shape: tuple[int, ...], positions: int, frames: int) -> int:

@@ -39,7 +39,10 @@ def _parameters(spec: VideoUNetSpec) -> Shapes:
     if spec.coordinates:
         yield "stem.coordinates", (spec.channels, 2 * fold, 3, 3)
     for block in layout(spec):
-        yield from _block(block, spec) if block.kind == "block" else _convolution(block.name, block.inputs, block.outputs)
+        if block.kind == "block":
+            yield from _block(block, spec)
+        else:
+            yield from _convolution(block.name, block.inputs, block.outputs)
     yield from _norm("head.norm", spec.channels)
     yield from _convolution("head", spec.channels, VIDEO_CHANNELS * fold)
 

@@ -45,7 +45,9 @@ class VideoUNetSpec(BaseModel):
                 raise ValueError(f"{name} has {len(getattr(self, name))} entries, multipliers has {levels}")
         for width in self.widths:
             if width % self.groups or width % self.head_dim:
-                raise ValueError(f"a level's width {width} must be a multiple of groups {self.groups} and head_dim {self.head_dim}")
+                raise ValueError(
+                    f"a level's width {width} must be a multiple of groups {self.groups} and head_dim {self.head_dim}"
+                )
         if self.augmentation and not self.conditioning:
             raise ValueError("augmentation needs conditioning: there is no conditioning video to augment")
         return self

@@ -89,7 +89,7 @@ def combinations(split: Split = "all") -> tuple[Attributes, ...]:
         return tuple(held_out)
     if split == "train":
         return tuple(row for row in every if row not in frozenset(held_out))
-    pool = sorted(shuffled[:POOL_COUNT], key=lambda row: hashlib.sha256("pool|".encode() + repr(row).encode()).digest())
+    pool = sorted(shuffled[:POOL_COUNT], key=lambda row: hashlib.sha256(b"pool|" + repr(row).encode()).digest())
     parts = {"pool": pool, "test": pool[:TEST_COUNT], "validation": pool[TEST_COUNT:]}
     if split not in parts:
         raise ConfigError(f'no split is called "{split}".{did_you_mean(split, ["all", "train", "held_out", *parts])}')

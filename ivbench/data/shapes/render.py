@@ -96,7 +96,7 @@ def coverage(shape: str, x: Floats, y: Floats, r: Floats, pixel: float) -> Float
         r: [..., 1, 1] half the diameter, in heights.
         pixel: a pixel's side, in heights.
     """
-    return np.clip(0.5 - _signed_distance(shape, x, y, r) / np.float32(pixel), 0.0, 1.0)
+    return np.asarray(np.clip(0.5 - _signed_distance(shape, x, y, r) / np.float32(pixel), 0.0, 1.0), np.float32)
 
 
 def render(scenes: Sequence[Scene], num_frames: int, fps: float, height: int, width: int) -> Floats:
@@ -161,7 +161,8 @@ def _paint(shape: str, group: Sequence[Scene], x: Floats, y: Floats, r: Floats, 
         dark = np.array([scene.attributes.background == "white" for scene in group])[outlined]
         line = np.where(dark, np.float32(-0.9), np.float32(0.9))[:, None, None, None, None]
         inside = coverage(shape, x[outlined], y[outlined], r[outlined], pixel)
-        inner = np.clip(0.5 - (_signed_distance(shape, x[outlined], y[outlined], r[outlined]) + 0.22 * r[outlined]) / pixel, 0, 1)
+        depth = _signed_distance(shape, x[outlined], y[outlined], r[outlined]) + 0.22 * r[outlined]
+        inner = np.clip(0.5 - depth / pixel, 0, 1)
         paint[outlined] += (inside - inner)[..., None] * (line - paint[outlined])
     if (striped := styles == "striped").any():
         wave = np.sin(np.broadcast_to(x[striped], paint[striped].shape[:-1]) * (2 * np.pi / (0.8 * r[striped])))
@@ -187,4 +188,4 @@ def to_uint8(videos: NDArray[np.floating]) -> NDArray[np.uint8]:
     Returns:
         [B, T, H, W, C] uint8.
     """
-    return np.clip(np.rint(127.5 * videos + 127.5), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(127.5 * videos + 127.5), 0, 255), np.uint8)

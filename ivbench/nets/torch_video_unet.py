@@ -89,12 +89,11 @@ class TorchVideoUNet(nn.Module):
             images: [B] bool: rows that are packs of independent images.
 
         Raises:
-            ShapeError: a conditioning video is missing or has another shape.
+            ShapeError: the text has another width, or the conditioning video, its log SNR or the guidance weight is
+                missing, of another shape, or given to a net that has no place for it.
         """
         batch = tokens.shape[0]
-        if self.spec.conditioning and (conditioning is None or conditioning.shape[:4] != (batch, frames, *size)):
-            got = None if conditioning is None else list(conditioning.shape)
-            raise ShapeError(f"the conditioning video must be [{batch}, {frames}, {size[0]}, {size[1]}, 3], got {got}")
+        self._require_inputs(tokens, (batch, frames, *size, VIDEO_CHANNELS), conditioning)
         tokens, mask, pooled = (_per_frame(x, frames, n) for x, n in ((tokens, 3), (mask, 2), (pooled, 2)))
         additive = torch.zeros(mask.shape, dtype=tokens.dtype, device=tokens.device).masked_fill(~mask, -math.inf)
         flat = tokens.flatten(0, 1)
@@ -133,7 +132,17 @@ class TorchVideoUNet(nn.Module):
             x = module(x, embedding, frames, context.text.get(block.name), context.text_mask, context.images)
             if block.skip == "save":
                 skips.append(x)
-        return cast(Tensor, self.head(x)).reshape(batch, frames, height, width, VIDEO_CHANNELS)
+        output = cast(Tensor, self.head(x)).reshape(batch, frames, height, width, VIDEO_CHANNELS)
+        return _velocity(z, output, logsnr) if self.spec.clean_head else output
+
+    def _require_inputs(self, tokens: Tensor, shape: tuple[int, ...], conditioning: Tensor | None) -> None:
+        if tokens.shape[-1] != self.spec.text_dim:
+            raise ShapeError(f"text tokens must have width {self.spec.text_dim}, got {tokens.shape[-1]}")
+        if self.spec.conditioning and (conditioning is None or conditioning.shape != shape):
+            got = None if conditioning is None else list(conditioning.shape)
+            raise ShapeError(f"the conditioning video must be {list(shape)}, got {got}")
+        if conditioning is not None and not self.spec.conditioning:
+            raise ShapeError("this net takes no conditioning video: give None, or a spec with conditioning")
 
     def _block(self, name: str) -> ResidualBlock:
         return cast(ResidualBlock, self.get_submodule(name))
@@ -148,9 +157,10 @@ class TorchVideoUNet(nn.Module):
             frame = frame * (~images)[:, None, None]
         shared = self.embedding["text"](pooled) + frame
         for name, value in (("augmentation", augmentation), ("guidance", guidance)):
-            if name in self.embedding:
-                if value is None:
-                    raise ShapeError(f"this net embeds {name}: give it as [B]")
+            if (value is not None) != (name in self.embedding):
+                verb = "embeds" if value is None else "does not embed"
+                raise ShapeError(f"this net {verb} {name}: give {'it as [B]' if value is None else 'None'}")
+            if value is not None:
                 shared = shared + self.embedding[name](fourier(value, FOURIER_DIM))[:, None]
         return cast(Tensor, shared)
 
@@ -187,6 +197,12 @@ def _embedding(spec: VideoUNetSpec) -> nn.ModuleDict:
         parts["guidance"] = FOURIER_DIM
     parts |= {"text": spec.text_dim, "hidden": spec.embedding_dim, "output": spec.embedding_dim}
     return nn.ModuleDict({name: nn.Linear(inputs, spec.embedding_dim) for name, inputs in parts.items()})
+
+
+def _velocity(z: Tensor, x: Tensor, logsnr: Tensor) -> Tensor:
+    """v = (alpha z - x) / sigma, since x = alpha z - sigma v (Salimans & Ho 2022, section 4)."""
+    alpha, sigma = (torch.sigmoid(sign * logsnr).sqrt()[:, None, None, None, None] for sign in (1.0, -1.0))
+    return (alpha * z - x) / sigma
 
 
 def _per_frame(x: Tensor, frames: int, dims: int) -> Tensor:

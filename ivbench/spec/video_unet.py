@@ -33,6 +33,11 @@ class VideoUNetSpec(BaseModel):
     augmentation: bool = Field(default=False, description="the conditioning video's log SNR is embedded")
     guidance_embedding: bool = Field(default=False, description="the guidance weight w is embedded (distilled models)")
     coordinates: bool = Field(default=False, description="x and y of each pixel enter the stem")
+    clean_head: bool = Field(
+        default=False,
+        description="the head makes the clean video x, and the net returns v = (alpha z - x) / sigma: noise need not "
+        "pass through a net that is narrow for its space-to-depth (v-prediction only)",
+    )
     middle: int = Field(default=1, ge=0, description="blocks between the way down and the way up")
     skip_scale: float = Field(default=1.0, gt=0, description="factor on skip connections; Imagen: 1/sqrt(2)")
     groups: int = Field(default=8, gt=0, description="groups of each group norm")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -11,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench import registry
-from ivbench.config.card import CardConfig, parse_card
-from ivbench.config.yaml import read_yaml
-from ivbench.errors import ConfigError, DigestError, MissingFileError, NonFiniteError, ShapeError
+from ivbench.errors import ConfigError, MissingFileError, NonFiniteError, ShapeError
+from ivbench.zoo import read_card, verify
 
 __all__ = [
     "Extractor",
@@ -23,7 +21,6 @@ __all__ = [
     "check_videos",
     "load_extractor",
     "read_probe_config",
-    "verified_card",
 ]
 
 Kind = Literal["frames", "clips", "image_text"]
@@ -74,36 +71,14 @@ def load_extractor(folder: Path, device: str = "cpu") -> Extractor:
         DigestError: a file is not what the card says.
         ConfigError: the card or the configuration is wrong.
     """
-    card = verified_card(folder)
+    card = read_card(Path(folder))
+    if not verify(card):
+        raise ConfigError(
+            f"{folder / 'card.yaml'} lists no files. An extractor's card names each file with its sha256."
+        )
     name = "clip" if (folder / _CLIP_CONFIG).is_file() else str(read_probe_config(folder)["extractor"])
     extractor: Extractor = registry.load("extractor", name)(folder, name=card.name, digest=card.digest, device=device)
     return extractor
-
-
-def verified_card(folder: Path) -> CardConfig:
-    """The card of a folder whose files all have the digests that it says.
-
-    Raises:
-        MissingFileError: the card or a file is not there.
-        DigestError: a file has another digest.
-        ConfigError: the card is wrong, or lists no file.
-    """
-    file = folder / "card.yaml"
-    if not file.is_file():
-        raise MissingFileError(f"{folder} has no card.yaml, so its files cannot be verified. Name a folder of the zoo.")
-    card = parse_card(read_yaml(file), str(file))
-    if not card.files:
-        raise ConfigError(f"{file} lists no files. An extractor's card names each file with its sha256.")
-    for name, entry in card.files.items():
-        if not (folder / name).is_file():
-            raise MissingFileError(f"{folder / name} is not there, but its card lists it. Fetch the folder again.")
-        with (folder / name).open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != entry.sha256:
-            raise DigestError(
-                f"{folder / name} has sha256 {found[:12]}, its card says {entry.sha256[:12]}. Fetch the file again."
-            )
-    return card
 
 
 def read_probe_config(folder: Path) -> dict[str, Any]:

@@ -103,6 +103,7 @@ class ProbeHeads(nn.Module):
         self.heads = nn.ModuleDict({name: nn.Linear(FEATURES, len(values)) for name, values in heads.items()})
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Features [N, FEATURES] to the logits of each attribute's values."""
         return {name: head(features) for name, head in self.heads.items()}
 
 

@@ -92,7 +92,9 @@ def _blob(clip: Clip, labels: Labels, other: Other, rng: np.random.Generator) ->
     """The shape's pixels pushed about by a smooth random field, so that its outline is of no known shape."""
     height, width = clip.shape[1:3]
     reach, pixels = height * (0.04 + 0.14 * rng.random()), height * 0.09
-    field = gaussian_filter(rng.standard_normal((2, len(clip), height, width)), (0, 0.7, pixels, pixels), mode="nearest")
+    field = gaussian_filter(
+        rng.standard_normal((2, len(clip), height, width)), (0, 0.7, pixels, pixels), mode="nearest"
+    )
     field *= reach / max(float(field.std()), 1e-6)
     rows = np.clip(np.rint(np.arange(height)[:, None] + field[0]), 0, height - 1).astype(int)
     columns = np.clip(np.rint(np.arange(width) + field[1]), 0, width - 1).astype(int)
@@ -116,7 +118,9 @@ def _cut(clip: Clip, labels: Labels, other: Other, rng: np.random.Generator) -> 
     swap = rng.random(len(clip)) < 0.5
     if len(clip) < 2 or swap.all() or not swap.any():
         return clip, labels
-    return np.where(swap[:, None, None, None], other[0], clip), _mark(_shared(labels, other[1]), ("motion",), NONE_LABEL)
+    return np.where(swap[:, None, None, None], other[0], clip), _mark(
+        _shared(labels, other[1]), ("motion",), NONE_LABEL
+    )
 
 
 KINDS: tuple[Callable[[Clip, Labels, Other, np.random.Generator], tuple[Clip, Labels]], ...] = (

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from ivbench.data.shapes.attributes import BACKGROUNDS, Attributes, combinations
 from ivbench.data.shapes.captions import caption, prompts
+from ivbench.data.shapes.judge import judge
 from ivbench.data.shapes.render import draw_scene, render, to_uint8
 from ivbench.extractors.base import ImageTextExtractor
 from ivbench.train.degrade import noise_clips
 from ivbench.train.probes import VALUES, draw_examples
 
-__all__ = ["SIZES_USED", "attribute_checks", "expected_hits", "image_text_checks", "spoilt_videos"]
+__all__ = ["SIZES_USED", "agreement", "attribute_checks", "expected_hits", "image_text_checks", "spoilt_videos"]
 
 SIZES_USED = {"12x20": (4, 3.0, 12, 20), "24x40": (8, 6.0, 24, 40), "48x80": (16, 12.0, 48, 80)}
 _SEED = 990_001
@@ -46,7 +47,8 @@ def attribute_checks(probe: Judge, clips: bool) -> dict[str, Any]:
     Returns:
         "accuracy": resolution -> attribute -> share right, on real examples of every combination and style;
         "sanity": blank, noise, shuffled captions -> attribute -> share "right", beside "chance";
-        "none": share of answers "none", by attribute, on noise.
+        "none_on_noise": share of answers "none", by attribute; "agreement": with the geometric judge, on real and on
+        spoilt clips.
     """
     accuracy = {name: _accuracy(probe, height, width, clips) for name, (_, _, height, width) in SIZES_USED.items()}
     rows, real = _real_clips(_CLIPS // 2, "12x20")
@@ -63,7 +65,26 @@ def attribute_checks(probe: Judge, clips: bool) -> dict[str, Any]:
         "accuracy": accuracy,
         "sanity": sanity,
         "none_on_noise": {name: round(float((noise[name] == "none").mean()), 4) for name in probe.heads},
+        "agreement": {"real clips": agreement(probe, real), "spoilt clips": agreement(probe, _spoilt_clips())},
     }
+
+
+def agreement(probe: Judge, videos: Videos) -> dict[str, float]:
+    """Share of videos of which a probe says what the geometric judge says ("none" included), by attribute.
+
+    Args:
+        probe: a frame probe, which answers for a video by its middle frame, or a video probe.
+        videos: [B, T, H, W, C] uint8.
+
+    Returns:
+        attribute -> share in [0, 1].
+    """
+    verdicts, answers = judge(videos), probe.predict(videos)
+    found = {}
+    for name, said in answers.items():
+        ours = said if said.ndim == 1 else said[:, said.shape[1] // 2]
+        found[name] = round(float(np.mean([getattr(row, name) for row in verdicts] == ours)), 4)
+    return found
 
 
 def image_text_checks(probe: ImageTextExtractor) -> dict[str, Any]:
@@ -106,6 +127,11 @@ def spoilt_videos(shape: tuple[int, ...]) -> dict[str, Videos]:
     colours = np.array(list(BACKGROUNDS.values()), np.uint8)[np.arange(shape[0]) % len(BACKGROUNDS)]
     blank = np.broadcast_to(colours[:, None, None, None], shape).copy()
     return {"blank": blank, "noise": noise_clips(shape, np.random.default_rng(_SEED))}
+
+
+def _spoilt_clips() -> Videos:
+    rng = np.random.default_rng([_SEED, 1])
+    return np.concatenate([draw_examples(rng, 48, 12, 20, True, 1.0).videos[:, :4] for _ in range(5)])
 
 
 def _accuracy(probe: Judge, height: int, width: int, clips: bool) -> dict[str, float]:

@@ -18,7 +18,16 @@ from pydantic import Field
 
 from ivbench.config.parse import Frozen, parse
 from ivbench.config.yaml import read_yaml
-from ivbench.data.shapes.attributes import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, SIZES, STYLES, Attributes, combinations
+from ivbench.data.shapes.attributes import (
+    BACKGROUNDS,
+    COLOURS,
+    MOTIONS,
+    SHAPES,
+    SIZES,
+    STYLES,
+    Attributes,
+    combinations,
+)
 from ivbench.data.shapes.captions import PHRASINGS, caption, image_caption
 from ivbench.data.shapes.render import Scene, draw_scene, render, render_image, to_uint8
 from ivbench.train.degrade import IGNORED, NONE_LABEL, degrade
@@ -191,4 +200,3 @@ def pick_resolution(recipe: ProbeRecipe, rng: np.random.Generator) -> tuple[int,
     shares = np.array([recipe.resolutions[name] for name in names])
     height, _, width = names[int(rng.choice(len(names), p=shares / shares.sum()))].partition("x")
     return int(height), int(width)
-

@@ -88,7 +88,10 @@ def _examples(recipe: ProbeRecipe, step: int) -> Examples:
 
 
 def _loss(model: nn.Module, examples: Examples) -> Tensor:
-    """A CLIP probe's own loss; else cross-entropy of every head, mean over judged examples, plus the place's squared error on whole ones."""
+    """A CLIP probe's own loss; else the heads' cross-entropy, and the place's squared error.
+
+    Each head's is the mean over the examples that it is judged on; the place's over the whole ones.
+    """
     if isinstance(model, ClipProbeNet):
         return model.loss(examples)
     videos = torch.from_numpy(examples.videos)
@@ -158,13 +161,18 @@ def _export(recipe: ProbeRecipe, out: Path, weights: dict[str, Tensor]) -> int:
     half = {name: value.to(_stored(name, value)).contiguous() for name, value in weights.items()}
     if recipe.kind == "clip-probe":
         half = {name.removeprefix("clip."): value for name, value in half.items() if name.startswith("clip.")}
-        save_file(half, out / "open_clip_model.safetensors")
+        _save_weights(half, out / "open_clip_model.safetensors")
     else:
-        save_file(half, out / "model.safetensors")
+        _save_weights(half, out / "model.safetensors")
         heads = CLIP_HEADS if recipe.kind == "video-probe" else FRAME_HEADS
         config = {"extractor": recipe.kind, "widths": list(recipe.widths), "heads": heads}
         (out / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     return sum(value.numel() for value in half.values())
+
+
+def _save_weights(weights: dict[str, Tensor], file: Path) -> None:
+    save_file(weights, file)
+    file.chmod(0o644)  # the library leaves it readable to its owner alone
 
 
 def _stored(name: str, value: Tensor) -> torch.dtype:

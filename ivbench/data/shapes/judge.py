@@ -87,9 +87,7 @@ def accuracy(verdicts: Sequence[Verdict], attributes: Sequence[Attributes]) -> d
     if len(verdicts) != len(attributes) or not verdicts:
         raise ShapeError(f"{len(verdicts)} verdicts cannot be set against {len(attributes)} captions.")
     said, asked = ([asdict(row) for row in rows] for rows in (verdicts, attributes))
-    right = {
-        name: np.array([a[name] == b[name] for a, b in zip(said, asked, strict=True)]) for name in ATTRIBUTES
-    }
+    right = {name: np.array([a[name] == b[name] for a, b in zip(said, asked, strict=True)]) for name in ATTRIBUTES}
     right["all"] = right["shape"] & right["colour"] & right["background"] & right["motion"]
     return {name: float(hits.mean()) for name, hits in right.items()}
 
@@ -176,7 +174,7 @@ def _cover(
     way = paint - ground
     contrast = np.maximum((way**2).sum(-1), 1.0)[:, None, None, None]
     along = np.einsum("bthwc,bc->bthw", videos - ground[:, None, None, None], way) / contrast
-    cover = np.maximum(along, distance / np.sqrt(contrast) - _OTHER).clip(0.0, 1.0).astype(np.float64)
+    cover = np.asarray(np.maximum(along, distance / np.sqrt(contrast) - _OTHER), np.float64).clip(0.0, 1.0)
     cover[cover < _VISIBLE] = 0.0
     return cover
 
@@ -205,9 +203,7 @@ def _moments(cover: Floats) -> tuple[Floats, Floats, Floats]:
     return mass / height**2, x / height, y / height
 
 
-def _shape(
-    cover: Floats, area: Floats, x: Floats, y: Floats, seen: NDArray[np.bool_]
-) -> tuple[Ints, Floats, Floats]:
+def _shape(cover: Floats, area: Floats, x: Floats, y: Floats, seen: NDArray[np.bool_]) -> tuple[Ints, Floats, Floats]:
     """Index of the best template [B], its soft overlap in [0, 1] [B], and its radius in each frame [B, T]."""
     num_frames, height, width = cover.shape[1:]
     used = np.unique(np.linspace(0, num_frames - 1, min(num_frames, _SHAPE_FRAMES)).round().astype(int))

@@ -70,7 +70,9 @@ class StageSpec(Frozen):
                 f'stage "{self.name}" is {self.height}x{self.width} (HxW); its net needs multiples of {stride}'
             )
         if self.unet.clean_head and self.parameterization != "v":
-            raise ValueError(f'stage "{self.name}": unet.clean_head needs parameterization v, got {self.parameterization}')
+            raise ValueError(
+                f'stage "{self.name}": unet.clean_head needs parameterization v, got {self.parameterization}'
+            )
         if self.unet.conditioning != (self.kind != "base"):
             raise ValueError(f'stage "{self.name}" is {self.kind}: unet.conditioning must be {self.kind != "base"}')
         return self

@@ -85,6 +85,10 @@ def test_a_cascade_begins_with_a_base() -> None:
         ({**BASE, "name": "Base one"}, "should match pattern"),
         (stage("base", 0, 6, 10), "greater than 0"),
         (stage("base", 4, 6, 10, parameterization="epsilon"), "'x', 'eps' or 'v'"),
+        (
+            stage("base", 4, 6, 10, unet=unet(clean_head=True), parameterization="eps"),
+            'stage "base": unet.clean_head needs parameterization v, got eps',
+        ),
         (stage("base", 4, 6, 10, scheduler="cosine"), "Extra inputs are not permitted"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from pathlib import Path
 
@@ -10,13 +11,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from ivbench import registry
+from ivbench.adapters.text import open_text_encoder
 from ivbench.cascade import StageModel
-from ivbench.config import file_digest
 from ivbench.errors import ConfigError, DigestError
 from ivbench.spec import CascadeSpec
 from ivbench.text import TextEncoder
-from ivbench.zoo import Card, list_cards, verify
+from ivbench.zoo import Card
 
 __all__ = ["NativeCascade"]
 
@@ -58,33 +58,22 @@ class NativeCascade:
 
     @cached_property
     def _encoder(self) -> TextEncoder:
-        text = self.spec.text
-        cards = {card.name: card for card in list_cards(self._zoo)}
-        source: str | Path = text.encoder
-        if text.encoder in cards:
-            verify(cards[text.encoder])
-            source = cards[text.encoder].folder
-        encoder: TextEncoder = registry.load("text_encoder", "t5")(source, max_length=text.length, device=self._device)
-        if encoder.dim != text.dim:
-            raise ConfigError(
-                f"the text encoder {text.encoder} gives tokens of width {encoder.dim}, cascade.yaml says {text.dim}."
-            )
-        return encoder
+        return open_text_encoder(self.spec.text, self._device, self._zoo)
 
     def _load(self, name: str) -> StageModel:
         from ivbench.cascade.torch_model import TorchStageModel
 
-        return TorchStageModel(self.spec.stage(name), self._weights(name), self._device)
+        weights = self._weights(name)
+        return TorchStageModel(self.spec.stage(name), weights, self._device)
 
     def _weights(self, stage: str) -> dict[str, NDArray[np.generic]]:
         path = self._card.weights_path(stage)
         expected = self._card.config.files[self._card.config.weights[stage]].sha256
-        found = file_digest(path)
+        data = path.read_bytes()
+        found = hashlib.sha256(data).hexdigest()
         if found != expected:
-            raise DigestError(
-                f"{path} has sha256 {found[:12]}..., its card says {expected[:12]}.... Restore the file, or its card."
-            )
+            raise DigestError(f"{path} has sha256 {found[:12]}, its card says {expected[:12]}. Fetch it again.")
         try:
-            return dict(load(path.read_bytes()))
+            return dict(load(data))
         except SafetensorError as error:
-            raise ConfigError(f"{path} is not a safetensors file: {error}.") from error
+            raise ConfigError(f"{path} is not a safetensors file: {error}. Export the weights again.") from error

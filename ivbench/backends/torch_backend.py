@@ -11,7 +11,7 @@ from ivbench.errors import ConfigError
 
 __all__ = ["OUT_OF_MEMORY", "available_device", "from_numpy", "to_numpy"]
 
-OUT_OF_MEMORY: tuple[type[BaseException], ...] = (torch.OutOfMemoryError,)
+OUT_OF_MEMORY: tuple[type[BaseException], ...] = (torch.OutOfMemoryError, MemoryError)
 """What a batch that is too large for the device raises."""
 
 
@@ -23,7 +23,7 @@ def available_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f'device "{name}" cannot be used here. Allowed: cpu, cuda, cuda:N, mps, where present.') from error
     return device

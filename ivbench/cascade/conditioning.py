@@ -34,6 +34,11 @@ def conditioning_video(low: Array, stage: StageSpec) -> Array:
     Raises:
         ShapeError: the video does not fit the stage; says both.
     """
+    if low.ndim != 5 or low.shape[-1] != stage.shape[-1]:
+        raise ShapeError(
+            f'stage "{stage.name}" expects video [B, T, H, W, {stage.shape[-1]}], got {list(low.shape)}. '
+            "Put channels last."
+        )
     frames, height, width = low.shape[1:4]
     if stage.frames % frames or stage.height % height or stage.width % width:
         raise ShapeError(

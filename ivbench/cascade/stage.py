@@ -18,7 +18,7 @@ from ivbench.diffusion.noise import NoiseKey, normal_batch
 from ivbench.diffusion.samplers.base import Sampler, Step
 from ivbench.diffusion.schedule import Schedule
 from ivbench.diffusion.thresholding import Thresholding
-from ivbench.errors import ConfigError
+from ivbench.errors import ConfigError, NonFiniteError, ShapeError
 from ivbench.spec import StageSpec
 from ivbench.text import TextEmbeddings
 
@@ -99,11 +99,13 @@ def sample_stage(
         [B, T, H, W, C] float32 in about [-1, 1], rounded to float16's values: what the next stage reads, stored or not.
 
     Raises:
-        ConfigError: the stage needs a conditioning video and gets none, or the reverse.
-        ShapeError: the conditioning video does not fit.
-        NonFiniteError: the sample has NaN or infinity; names the stage.
+        ConfigError: the stage needs a conditioning video and gets none, or the reverse; or an augmentation SNR is
+            set for a stage that was not trained with one.
+        ShapeError: the conditioning video does not fit, or prompts, keys and videos differ in number.
+        NonFiniteError: the sample has NaN or infinity, or leaves float16's range; names the stage.
     """
     stage = model.stage
+    _require_rows(stage, text, keys, low)
     keys = [NoiseKey(key.seed, key.prompt_digest, key.sample_index, stage.name) for key in keys]
     conditioning, level = _conditioning(stage, settings, keys, low)
     evaluator = model.evaluator(text, conditioning, level)
@@ -115,8 +117,11 @@ def sample_stage(
         return model.to_backend(normal_batch([key.at("step", index) for key in keys], stage.shape))
 
     start = model.to_backend(normal_batch([key.at("init") for key in keys], stage.shape))
-    video = sample(denoise_x, settings.sampler, stage_schedule(stage), start, settings.num_steps, noise, on_step)
-    return model.to_numpy(video).astype(np.float16).astype(np.float32)
+    try:
+        video = sample(denoise_x, settings.sampler, stage_schedule(stage), start, settings.num_steps, noise, on_step)
+    except NonFiniteError as error:
+        raise NonFiniteError(f'stage "{stage.name}": {error}') from error
+    return _rounded(stage, model.to_numpy(video))
 
 
 def stage_schedule(stage: StageSpec) -> Schedule:
@@ -125,6 +130,24 @@ def stage_schedule(stage: StageSpec) -> Schedule:
         logsnr_min=stage.logsnr_min, logsnr_max=stage.logsnr_max
     )
     return schedule
+
+
+def _rounded(stage: StageSpec, video: Floats) -> Floats:
+    with np.errstate(over="ignore"):
+        half = video.astype(np.float16)
+    if not np.isfinite(half).all():
+        largest = float(abs(video).max())
+        raise NonFiniteError(f'stage "{stage.name}": a value of {largest:.3g} is beyond float16. Use thresholding.')
+    return half.astype(np.float32)
+
+
+def _require_rows(stage: StageSpec, text: TextEmbeddings, keys: Sequence[NoiseKey], low: Floats | None) -> None:
+    videos = len(keys) if low is None else len(low)
+    if not len(keys) == len(text.tokens) == videos:
+        raise ShapeError(
+            f'stage "{stage.name}" got {len(text.tokens)} prompts, {len(keys)} noise keys and {videos} conditioning '
+            "videos. Give one of each a sample."
+        )
 
 
 def _conditioning(
@@ -137,6 +160,8 @@ def _conditioning(
     if low is None:
         return None, None
     if not stage.unet.augmentation:
+        if settings.augmentation_snr is not None:
+            raise ConfigError(f'stage "{stage.name}" was trained without augmentation. Set no augmentation_snr for it.')
         return conditioning_video(low, stage), None
     if settings.augmentation_snr is None:
         return conditioning_video(low, stage), stage.logsnr_max

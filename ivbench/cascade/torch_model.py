@@ -40,8 +40,8 @@ class TorchStageModel:
         require_finite(stage.name, weights)
         self.stage, self.device = stage, available_device(device)
         net = TorchVideoUNet(stage.unet)
-        net.load_state_dict({name: torch.from_numpy(np.asarray(w, np.float32)) for name, w in weights.items()})
-        net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net.load_state_dict({name: torch.from_numpy(np.array(w, np.float32)) for name, w in weights.items()})
+        net = net.to(self.device).to(memory_format=torch.channels_last)
         self._net: TorchVideoUNet = net.eval().requires_grad_(False)
 
     def evaluator(

@@ -12,8 +12,17 @@ from torch import Tensor, nn
 from ivbench.spec import Block, VideoUNetSpec
 from ivbench.spec.parameters import VIDEO_CHANNELS
 
-__all__ = ["ResidualBlock", "SpatialAttention", "Stem", "TemporalAttention", "TemporalConvolution", "Upsample"]
-__all__ += ["conv", "fourier", "space_to_depth"]
+__all__ = [
+    "ResidualBlock",
+    "SpatialAttention",
+    "Stem",
+    "TemporalAttention",
+    "TemporalConvolution",
+    "Upsample",
+    "conv",
+    "fourier",
+    "space_to_depth",
+]
 
 _SHORT = 16
 """Up to this many frames temporal attention is plain matrix products: faster than a fused kernel on a CPU."""

@@ -5,7 +5,7 @@ Batch number i depends on (seed, i) alone, so that a resumed training sees what 
 
 from __future__ import annotations
 
-
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ivbench.data.shapes.attributes import STYLES, Attributes
 from ivbench.data.shapes.captions import PHRASINGS, caption, image_caption, training_captions
 from ivbench.data.shapes.render import Scene, draw_scene, render, render_image
+from ivbench.errors import ConfigError
 from ivbench.spec import StageSpec
 from ivbench.train.recipe import StageRecipe
 
@@ -48,9 +49,13 @@ class ShapesBatches:
         recipe: batch size, seed, shares, crop.
         stage: the stage's size.
         before: the stage that feeds it; None for a base model.
+
+    Raises:
+        ConfigError: images or crops that such a stage can't be trained on.
     """
 
     def __init__(self, recipe: StageRecipe, stage: StageSpec, before: StageSpec | None) -> None:
+        _require_fit(recipe, stage, before)
         self._recipe, self._stage, self._before = recipe, stage, before
         self._combinations = training_captions()
 
@@ -119,6 +124,25 @@ class ShapesBatches:
         small = low[:, :, top : top + height, left : left + width]
         top, left, height, width = (n * factor for n in (top, left, height, width))
         return video[:, :, top : top + height, left : left + width], small
+
+
+def _require_fit(recipe: StageRecipe, stage: StageSpec, before: StageSpec | None) -> None:
+    if (before is None) != (stage.kind == "base"):
+        raise ConfigError(f'stage "{stage.name}" is of kind {stage.kind}: only a base stage has no stage before it.')
+    if recipe.images and stage.kind == "tsr":
+        raise ConfigError(f"images is {recipe.images}, but images lack the frames that a TSR stage fills in. Set it to 0.")
+    if recipe.crop is None:
+        return
+    if before is None or stage.unet.coordinates:
+        why = "starts from noise alone" if before is None else "is told each pixel's coordinates"
+        raise ConfigError(f'crop is set, but stage "{stage.name}" {why} and is trained whole. Remove crop.')
+    multiple = math.lcm(stage.unet.stride, stage.height // before.height)
+    for got, largest in zip(recipe.crop, (stage.height, stage.width), strict=True):
+        if got % multiple or not 0 < got <= largest:
+            raise ConfigError(
+                f"crop is {list(recipe.crop)} [H, W]: multiples of {multiple}, at most "
+                f"[{stage.height}, {stage.width}], are allowed."
+            )
 
 
 _Rows = tuple[NDArray[np.float32], NDArray[np.float32] | None, list[list[str]]]

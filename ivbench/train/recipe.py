@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-__all__ = ["StageRecipe"]
+from ivbench.config import Frozen, read_yaml
+from ivbench.errors import ConfigError, MissingFileError, did_you_mean
+from ivbench.zoo import find_zoo
+
+__all__ = ["KINDS", "StageRecipe", "find_recipe", "recipe_kind"]
+
+KINDS = ("stage", "text-encoder", "frame-probe", "video-probe", "clip-probe")
 
 
-class StageRecipe(BaseModel):
+class StageRecipe(Frozen):
     """How one stage of a cascade is trained (Imagen Video, section 2.5: joint images and videos, v-prediction)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["stage"] = "stage"
     cascade: str = Field(description="the zoo's name of the cascade whose cascade.yaml has the stage")
@@ -37,6 +42,44 @@ class StageRecipe(BaseModel):
     augmentation_max_time: float = Field(
         default=0.6, ge=0, le=1, description="the conditioning video's log SNR is lambda(u), u ~ U[0, this]"
     )
-    crop: tuple[int, int] | None = Field(default=None, description="(H, W) of random spatial crops of the output")
+    crop: tuple[int, int] | None = Field(
+        default=None, strict=False, description="SSR: (H, W) of random spatial crops of the output"
+    )
     checkpoint_every: int = Field(default=200, gt=0)
     strip_every: int = Field(default=1000, gt=0)
+
+
+def find_recipe(name: str | Path, zoo: Path | None = None) -> Path:
+    """The file of a recipe.
+
+    Args:
+        name: a path, or the name of a file in the zoo's `recipes`, such as t5-mini.
+        zoo: the zoo's folder; None: `find_zoo()`.
+
+    Raises:
+        ConfigError: no recipe of the zoo has that name; says the nearest.
+        MissingFileError: the path leads nowhere.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml") or len(path.parts) != 1:
+        raise MissingFileError(f"{path} is not there. Check the path, or name a recipe of the zoo.")
+    known = {file.stem: file for file in sorted((zoo or find_zoo()).glob("recipes/*.yaml"))}
+    if str(name) not in known:
+        raise ConfigError(f'the zoo has no recipe called "{name}".{did_you_mean(str(name), known)}')
+    return known[str(name)]
+
+
+def recipe_kind(data: Any, where: str) -> str:
+    """What a recipe trains: one of `KINDS`.
+
+    Raises:
+        ConfigError: no kind, or an unknown one.
+    """
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if kind not in KINDS:
+        hint = did_you_mean(kind, KINDS) if isinstance(kind, str) else f" Allowed: {', '.join(KINDS)}."
+        got = f'kind "{kind}" is not known.' if kind is not None else 'the key "kind" is missing.'
+        raise ConfigError(f"{where}: {got}{hint}")
+    return str(kind)

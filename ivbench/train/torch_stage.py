@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from ivbench.cascade.conditioning import conditioning_video
-from ivbench.diffusion.schedule import CosineSchedule, alpha, sigma
+from ivbench.cascade.stage import stage_schedule
+from ivbench.diffusion.schedule import alpha, sigma
 from ivbench.errors import ConfigError, NonFiniteError
 from ivbench.nets.torch_video_unet import TorchVideoUNet
+from ivbench.results.atomic import write_bytes
 from ivbench.spec import StageSpec
 from ivbench.text import TextEncoder
 from ivbench.train.batches import Batch, ShapesBatches
 from ivbench.train.recipe import StageRecipe
+from ivbench.train.torch_checkpoint import read_checkpoint, write_checkpoint
 from ivbench.train.torch_text_table import TextTable
 
 __all__ = ["Progress", "StageTrainer"]
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
+_STATE = ("recipe", "step", "seconds", "net", "average", "optimizer")
 
 Progress = Callable[[dict[str, float]], None]
+"""Called after each step with its record: step, loss, norm, lr, rate (steps a second), left (seconds)."""
 
 
 class StageTrainer:
@@ -42,15 +47,17 @@ class StageTrainer:
         folder: checkpoint, log and strips; created, or resumed from.
 
     Raises:
-        ConfigError: the folder belongs to another recipe.
+        ConfigError: the recipe does not suit the stage, or the folder belongs to another training.
+        StoreError: the folder's checkpoint is torn.
     """
 
     def __init__(
         self, recipe: StageRecipe, stage: StageSpec, before: StageSpec | None, encoder: TextEncoder, folder: Path
     ) -> None:
         self.recipe, self.stage, self.folder = recipe, stage, folder
+        self._before, self._encoder = before, encoder
         torch.manual_seed(recipe.seed)
-        self.net = TorchVideoUNet(stage.unet).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = TorchVideoUNet(stage.unet).to(memory_format=torch.channels_last)
         self.average = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         self._optimizer = torch.optim.AdamW(
             self.net.parameters(),
@@ -60,7 +67,7 @@ class StageTrainer:
         )
         self._batches = ShapesBatches(recipe, stage, before)
         self._table = TextTable(encoder, self._batches.vocabulary())
-        self._schedule = CosineSchedule(stage.logsnr_min, stage.logsnr_max)
+        self._schedule = stage_schedule(stage)
         self.step, self.seconds = 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
@@ -93,47 +100,54 @@ class StageTrainer:
                 if on_strip is not None and (last or self.step % self.recipe.strip_every == 0):
                     on_strip(self)
 
-    def averaged(self) -> TorchVideoUNet:
-        """A net with the moving average of the weights, for sampling."""
-        net = TorchVideoUNet(self.stage.unet).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        net.load_state_dict(self.average)
-        return net.eval().requires_grad_(False)
-
     def save(self) -> None:
-        """Write the checkpoint: whole, or not at all."""
+        """Write the checkpoint: whole, or not at all.
+
+        Raises:
+            StoreError: the disk is full, or the folder can't be written.
+        """
         state = {
             "recipe": self.recipe.model_dump_json(),
+            "stage": self.stage.model_dump_json(),
+            "before": self._before.model_dump_json() if self._before else "",
+            "encoder": self._encoder.digest,
             "step": self.step,
             "seconds": self.seconds,
             "net": self.net.state_dict(),
             "average": self.average,
             "optimizer": self._optimizer.state_dict(),
         }
-        partial = self.folder / (CHECKPOINT + ".partial")
-        with partial.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.folder / CHECKPOINT)
+        write_checkpoint(self.folder / CHECKPOINT, state)
 
     def _resume(self) -> None:
         path = self.folder / CHECKPOINT
-        if not path.is_file():
-            return
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        if state["recipe"] != self.recipe.model_dump_json():
-            raise ConfigError(f"{self.folder} holds a training by another recipe. Give another folder with --out.")
-        self.step, self.seconds, self.average = state["step"], state["seconds"], state["average"]
-        self.net.load_state_dict(state["net"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        if path.is_file():
+            state = read_checkpoint(path, _STATE)
+            for what in self._differences(state):
+                raise ConfigError(f"{self.folder} holds a training by another {what}. Give another folder with --out.")
+            self.step, self.seconds, self.average = state["step"], state["seconds"], state["average"]
+            self.net.load_state_dict(state["net"])
+            self._optimizer.load_state_dict(state["optimizer"])
         self._cut_log()
+
+    def _differences(self, state: dict[str, Any]) -> Iterator[str]:
+        """What the checkpoint was trained with and this training is not."""
+        if not _same(self.recipe, state["recipe"]):
+            yield "recipe"
+        if not _same(self.stage, state.get("stage")):
+            yield "stage"
+        if not _same(self._before, state.get("before")):
+            yield "stage before it"
+        if state.get("encoder", self._encoder.digest) != self._encoder.digest:
+            yield "text encoder"
 
     def _cut_log(self) -> None:
         """Drop the log's lines after the checkpoint: those steps are done again."""
         log = self.folder / LOG
         if log.is_file():
-            lines = log.read_text().splitlines(keepends=True)[: self.step]
-            log.write_text("".join(lines))
+            lines = log.read_bytes().splitlines(keepends=True)
+            if len(lines) > self.step:
+                write_bytes(log, b"".join(lines[: self.step]))
 
     def _update(self) -> dict[str, float]:
         recipe = self.recipe
@@ -144,7 +158,7 @@ class StageTrainer:
         if not math.isfinite(loss.item()):
             raise NonFiniteError(f"the loss is {loss.item()} at step {self.step}. Lower learning_rate and start anew.")
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip_norm)
         self._optimizer.step()
         self._follow()
@@ -207,6 +221,17 @@ class StageTrainer:
 
     def _logsnr(self, times: Tensor) -> Tensor:
         return torch.tensor([self._schedule.logsnr(t) for t in times.tolist()], dtype=torch.float64)
+
+
+def _same(own: BaseModel | None, stored: str | None) -> bool:
+    """Whether a stored model is this one, whatever the way it's sampled; None: an old checkpoint that doesn't say."""
+    if own is None or not stored:
+        return stored is None or (own is None and not stored)
+    try:
+        other = type(own).model_validate_json(stored)
+    except ValidationError:
+        return False
+    return other.model_dump(exclude={"oscillates"}) == own.model_dump(exclude={"oscillates"})
 
 
 def _decay(step: int, warm_up: int, steps: int) -> float:

@@ -1,0 +1,40 @@
+"""The text encoder that a cascade names: from the zoo, a local folder, or the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ivbench import registry
+from ivbench.errors import ConfigError
+from ivbench.spec.cascade import TextSpec
+from ivbench.text import TextEncoder
+from ivbench.zoo import list_cards, verify
+
+__all__ = ["open_text_encoder"]
+
+
+def open_text_encoder(text: TextSpec, device: str = "cpu", zoo: Path | None = None) -> TextEncoder:
+    """Load a cascade's frozen text encoder.
+
+    Args:
+        text: what the cascade's spec says of it.
+        device: a torch device's name.
+        zoo: where its name is looked up; None: `ivbench.zoo.find_zoo()`.
+
+    Raises:
+        ConfigError: it is no text encoder, or gives tokens of another width than the cascade expects.
+        DigestError: a file is not what its card says.
+        MissingFileError: it is neither in the zoo, nor a folder, nor to be fetched.
+    """
+    cards = {card.name: card for card in list_cards(zoo)}
+    source: str | Path = text.encoder
+    if text.encoder in cards:
+        verify(cards[text.encoder])
+        source = cards[text.encoder].folder
+    encoder: TextEncoder = registry.load("text_encoder", "t5")(source, max_length=text.length, device=device)
+    if encoder.dim != text.dim:
+        raise ConfigError(
+            f"the text encoder {text.encoder} gives tokens of width {encoder.dim}, cascade.yaml says {text.dim}. "
+            "Name the encoder that the cascade was trained with."
+        )
+    return encoder

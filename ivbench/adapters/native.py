@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class NativeCascade:
         weights = self._weights(name)
         return TorchStageModel(self.spec.stage(name), weights, self._device)
 
-    def _weights(self, stage: str) -> dict[str, NDArray[np.generic]]:
+    def _weights(self, stage: str) -> dict[str, NDArray[np.floating[Any]]]:
         path = self._card.weights_path(stage)
         expected = self._card.config.files[self._card.config.weights[stage]].sha256
         data = path.read_bytes()

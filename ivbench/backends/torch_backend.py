@@ -25,7 +25,9 @@ def available_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f'device "{name}" cannot be used here. Allowed: cpu, cuda, cuda:N, mps, where present.') from error
+        raise ConfigError(
+            f'device "{name}" cannot be used here. Allowed: cpu, cuda, cuda:N, mps, where present.'
+        ) from error
     return device
 
 

@@ -44,7 +44,9 @@ class StageModel(Protocol):
     stage: StageSpec
     out_of_memory: tuple[type[BaseException], ...]
 
-    def evaluator(self, text: TextEmbeddings, conditioning: Floats | None, augmentation: float | None) -> StageEvaluator:
+    def evaluator(
+        self, text: TextEmbeddings, conditioning: Floats | None, augmentation: float | None
+    ) -> StageEvaluator:
         """Bind text, conditioning video [B, T, H, W, C] and its log SNR."""
 
     def to_backend(self, array: Floats) -> Array:

@@ -47,7 +47,9 @@ def space_to_depth(x: Tensor, fold: int, inverse: bool = False) -> Tensor:
     n, h, w, c = x.shape
     if inverse:
         return x.reshape(n, h, w, fold, fold, -1).permute(0, 1, 3, 2, 4, 5).reshape(n, h * fold, w * fold, -1)
-    return x.reshape(n, h // fold, fold, w // fold, fold, c).permute(0, 1, 3, 2, 4, 5).reshape(n, h // fold, w // fold, -1)
+    return (
+        x.reshape(n, h // fold, fold, w // fold, fold, c).permute(0, 1, 3, 2, 4, 5).reshape(n, h // fold, w // fold, -1)
+    )
 
 
 class Stem(nn.Module):

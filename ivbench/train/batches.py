@@ -130,7 +130,9 @@ def _require_fit(recipe: StageRecipe, stage: StageSpec, before: StageSpec | None
     if (before is None) != (stage.kind == "base"):
         raise ConfigError(f'stage "{stage.name}" is of kind {stage.kind}: only a base stage has no stage before it.')
     if recipe.images and stage.kind == "tsr":
-        raise ConfigError(f"images is {recipe.images}, but images lack the frames that a TSR stage fills in. Set it to 0.")
+        raise ConfigError(
+            f"images is {recipe.images}, but an image has no frames for a TSR stage to fill in. Set it to 0."
+        )
     if recipe.crop is None:
         return
     if before is None or stage.unet.coordinates:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ivbench.config import Frozen, read_yaml
+from ivbench.config import Frozen
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
 from ivbench.zoo import find_zoo
 

@@ -72,7 +72,7 @@ class StageTrainer:
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
 
-    def run(self, on_step: Progress, on_strip: Callable[[StageTrainer], None] | None = None) -> None:
+    def run(self, on_step: Progress, on_strip: Callable[[StageTrainer], object] | None = None) -> None:
         """Train to the recipe's last step, or go on from the last checkpoint.
 
         Args:

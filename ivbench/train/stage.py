@@ -1,0 +1,109 @@
+"""From a recipe to a stage's training, and the strips of samples that it leaves on its way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ivbench.adapters import open_text_encoder
+from ivbench.cascade import StageSettings, sample_stage
+from ivbench.config import parse, read_cascade, read_yaml, text_digest
+from ivbench.data.shapes import caption, combinations, draw_scene, render, to_uint8
+from ivbench.diffusion.guidance import Constant
+from ivbench.diffusion.noise import NoiseKey
+from ivbench.diffusion.samplers.ddim import DDIM
+from ivbench.diffusion.thresholding import Thresholding
+from ivbench.errors import ConfigError, did_you_mean
+from ivbench.spec import CascadeSpec, StageSpec
+from ivbench.text import TextEmbeddings, TextEncoder
+from ivbench.train.recipe import StageRecipe
+from ivbench.zoo import find_zoo
+
+if TYPE_CHECKING:
+    from ivbench.train.torch_stage import StageTrainer
+
+__all__ = ["StripMaker", "open_stage"]
+
+_PROMPTS = 8
+_SCALE = 4
+_BASE = StageSettings(DDIM(), 16, Constant(2.0), Thresholding("static"))
+_SUPER_RESOLUTION = StageSettings(DDIM(), 8, Constant(0.0), Thresholding("static"))
+
+
+def open_stage(recipe: Path, out: Path, zoo: Path | None = None) -> tuple[StageTrainer, StripMaker]:
+    """Open a stage's training: new, or where the folder's checkpoint has it.
+
+    Args:
+        recipe: a YAML file of `kind: stage`.
+        out: the training's folder.
+        zoo: where the cascade and its text encoder are; None: `find_zoo()`.
+
+    Returns:
+        The training, and what makes its strips.
+
+    Raises:
+        ConfigError: the recipe or the cascade is wrong, or `out` holds another training.
+        MissingFileError: there is no such cascade or text encoder.
+        StoreError: the checkpoint is torn.
+    """
+    resolved = parse(StageRecipe, read_yaml(recipe), str(recipe))
+    home = zoo or find_zoo()
+    cascade = read_cascade(home / resolved.cascade / "cascade.yaml")
+    stage, before = _stages(cascade, resolved.stage, recipe)
+    encoder = open_text_encoder(cascade.text, zoo=home)
+    from ivbench.train.torch_stage import StageTrainer
+
+    return StageTrainer(resolved, stage, before, encoder, out), StripMaker(stage, before, encoder)
+
+
+def _stages(cascade: CascadeSpec, name: str, recipe: Path) -> tuple[StageSpec, StageSpec | None]:
+    names = [stage.name for stage in cascade.stages]
+    if name not in names:
+        raise ConfigError(f'{recipe}: cascade {cascade.name} has no stage "{name}".{did_you_mean(name, names)}')
+    return cascade.stage(name), cascade.before(name)
+
+
+class StripMaker:
+    """Samples of one stage from fixed validation prompts and fixed noise, so that strips of all steps compare.
+
+    A base stage is sampled at w = 2 in 16 steps; the others start from real low-resolution video, unguided, in 8.
+
+    Args:
+        stage: the stage that is trained.
+        before: the stage that feeds it; None for a base model.
+        encoder: the frozen text encoder.
+    """
+
+    def __init__(self, stage: StageSpec, before: StageSpec | None, encoder: TextEncoder) -> None:
+        rows = combinations("validation")[:_PROMPTS]
+        self.prompts = [caption(row) for row in rows]
+        self._settings = _BASE if before is None else _SUPER_RESOLUTION
+        self._text: TextEmbeddings = encoder.encode(self.prompts)
+        self._keys = [NoiseKey(0, text_digest(prompt), stage=stage.name) for prompt in self.prompts]
+        generator = np.random.Generator(np.random.Philox(key=0))
+        scenes = [draw_scene(row, generator) for row in rows]
+        self._low = None
+        if before is not None:
+            self._low = render(scenes, before.frames, before.fps, before.height, before.width)
+
+    def sample(self, trainer: StageTrainer) -> NDArray[np.uint8]:
+        """Sample with the averaged weights: [B, T, H, W, C] uint8."""
+        from ivbench.cascade.torch_model import TorchStageModel
+
+        model = TorchStageModel(trainer.stage, {name: value.numpy() for name, value in trainer.average.items()})
+        return to_uint8(sample_stage(model, self._settings, self._text, self._keys, self._low))
+
+    def write(self, trainer: StageTrainer) -> Path:
+        """Write `strips/step-NNNNNN.png`: a row a prompt, its frames side by side."""
+        videos = self.sample(trainer)
+        count, frames, height, width, channels = videos.shape
+        grid = videos.transpose(0, 2, 1, 3, 4).reshape(count * height, frames * width, channels)
+        path = trainer.folder / "strips" / f"step-{trainer.step:06d}.png"
+        path.parent.mkdir(exist_ok=True)
+        picture = Image.fromarray(np.ascontiguousarray(grid))
+        picture.resize((picture.width * _SCALE, picture.height * _SCALE), Image.Resampling.NEAREST).save(path)
+        return path

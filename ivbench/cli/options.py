@@ -13,7 +13,7 @@ from ivbench.errors import ConfigError
 if TYPE_CHECKING:
     from ivbench.plan import Plan
 
-__all__ = ["plan_of", "store_option", "suite_options", "timing_option"]
+__all__ = ["out_option", "plan_of", "store_option", "suite_options", "timing_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,7 +24,7 @@ def suite_options(command: Command) -> Command:
         (
             click.option("--suite", default="quick", show_default=True, help="A packaged suite, or a YAML file."),
             click.option("--cascade", help="A card of the zoo, or a folder with one.  [default: the suite's]"),
-            click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda, cuda:1, mps."),
+            click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda:1, mps."),
         )
     ):
         command = option(command)
@@ -35,6 +35,12 @@ def store_option(command: Command) -> Command:
     """Add `--store`."""
     text = "Folder of what was computed.  [default: $IVBENCH_STORE, or ivbench/store in the user's cache folder]"
     return click.option("--store", type=click.Path(path_type=Path), help=text)(command)
+
+
+def out_option(command: Command) -> Command:
+    """Add `--out`."""
+    text = "Folder of the results.  [default: ivbench-out/SUITE-CASCADE]"
+    return click.option("--out", type=click.Path(path_type=Path), help=text)(command)
 
 
 def timing_option(command: Command) -> Command:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ivbench.cli.options import plan_of, store_option, suite_options, timing_option
+from ivbench.cli.options import out_option, plan_of, store_option, suite_options, timing_option
 
 __all__ = ["run"]
 
@@ -15,7 +15,7 @@ __all__ = ["run"]
 @suite_options
 @store_option
 @timing_option
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the results.  [default: ivbench-out/SUITE-CASCADE]")
+@out_option
 @click.option("--open/--no-open", "open_it", default=True, help="Open the report in the browser, where there is one.")
 @click.pass_context
 def run(
@@ -34,7 +34,7 @@ def run(
     computed again; interrupted, the same command goes on where it stopped.
     """
     from ivbench.cli.console import open_page
-    from ivbench.cli.session import default_out, score_session
+    from ivbench.cli.session import default_out, exit_code, in_words, score_session
     from ivbench.report import print_table, write_report
 
     name, planned = plan_of(suite, cascade, device)
@@ -42,10 +42,7 @@ def run(
     outcome = score_session(planned, name, store, device, folder, timing)
     page = write_report(outcome.path, folder / "report.html")
     print_table(outcome.results)
-    found = "nothing was computed: all of it was in the store" if not outcome.computed else f"{outcome.computed} tasks computed"
-    click.echo(f"\n{found}\nresults  {outcome.path}\nreport   {page}")
+    click.echo(f"\n{in_words(outcome.computed)}\nresults  {outcome.path}\nreport   {page}")
     if open_it:
         open_page(page)
-    for label, why in outcome.problems.items():
-        click.echo(f"Error: cell {label} has no scores: {why}", err=True)
-    context.exit(2 if outcome.problems else 0)
+    context.exit(exit_code(outcome.problems))

@@ -20,14 +20,14 @@ def sample(context: click.Context, suite: str, cascade: str | None, device: str,
 
     Nothing is scored. Videos that the store has are not made again.
     """
-    from ivbench.cli.session import session
+    from ivbench.cli.session import exit_code, in_words, session
     from ivbench.run import sample_plan
 
     name, planned = plan_of(suite, cascade, device)
     with session(name, store, device) as working:
-        sampling = sample_plan(planned, working.store, working.models, working.reporter)
-    click.echo(f"{planned.videos:,} videos in {working.store.root}; {len(sampling.computed):,} tasks computed")
-    labels = {cell.id: cell.label for cell in planned.cells}
-    for cell, why in sampling.problems.items():
-        click.echo(f"Error: cell {labels[cell]} has no videos: {why}", err=True)
-    context.exit(2 if sampling.problems else 0)
+        job = sample_plan(planned, working.store, working.models, working.reporter)
+    problems = {cell.label: job.problem(cell.id) for cell in planned.cells if cell.id in job.problems}
+    if not problems:
+        click.echo(f"{planned.videos:,} videos in {working.store.root}")
+    click.echo(in_words(len(job.computed)))
+    context.exit(exit_code(problems))

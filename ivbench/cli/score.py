@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ivbench.cli.options import plan_of, store_option, suite_options, timing_option
+from ivbench.cli.options import out_option, plan_of, store_option, suite_options, timing_option
 
 __all__ = ["score"]
 
@@ -15,7 +15,7 @@ __all__ = ["score"]
 @suite_options
 @store_option
 @timing_option
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the results.  [default: ivbench-out/SUITE-CASCADE]")
+@out_option
 @click.pass_context
 def score(
     context: click.Context,
@@ -30,13 +30,11 @@ def score(
 
     Videos that the store lacks are sampled first.
     """
-    from ivbench.cli.session import default_out, score_session
+    from ivbench.cli.session import default_out, exit_code, in_words, score_session
     from ivbench.report import print_table
 
     name, planned = plan_of(suite, cascade, device)
     outcome = score_session(planned, name, store, device, out or default_out(planned), timing)
     print_table(outcome.results)
-    click.echo(f"\nresults  {outcome.path}")
-    for label, why in outcome.problems.items():
-        click.echo(f"Error: cell {label} has no scores: {why}", err=True)
-    context.exit(2 if outcome.problems else 0)
+    click.echo(f"\n{in_words(outcome.computed)}\nresults  {outcome.path}")
+    context.exit(exit_code(outcome.problems))

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 if TYPE_CHECKING:
     from ivbench.plan import Plan
     from ivbench.results.store import Store
     from ivbench.run import Models, Outcome, RichReporter
 
-__all__ = ["STORE_VARIABLE", "Session", "default_out", "default_store", "score_session", "session"]
+__all__ = [
+    "STORE_VARIABLE",
+    "Session",
+    "default_out",
+    "default_store",
+    "exit_code",
+    "in_words",
+    "score_session",
+    "session",
+]
 
 STORE_VARIABLE = "IVBENCH_STORE"
 
@@ -68,6 +80,24 @@ def score_session(plan: Plan, cascade: str, store: Path | None, device: str, out
     """Sample and score a plan, and write its results; see `ivbench.run.score_plan`."""
     from ivbench.run import score_plan
 
-    command = " ".join(["ivbench", *sys.argv[1:]])
+    command = shlex.join(["ivbench", *sys.argv[1:]])
     with session(cascade, store, device) as working:
         return score_plan(plan, working.store, working.models, working.reporter, out, command, measure_time)
+
+
+def in_words(computed: int) -> str:
+    """How much was computed, and not found in the store."""
+    if not computed:
+        return "nothing was computed: all of it was in the store"
+    return f"{computed:,} entr{'y' if computed == 1 else 'ies'} of the store computed"
+
+
+def exit_code(problems: Mapping[str, str]) -> int:
+    """Say which cells stopped, a line each, and give the command's exit code.
+
+    Args:
+        problems: cell label -> why it stopped.
+    """
+    for label, why in problems.items():
+        click.echo(f"Error: cell {label} stopped: {why}", err=True)
+    return 2 if problems else 0

@@ -1,7 +1,8 @@
 """The runner: executes a plan on a store, step by step, and writes results."""
 
+from ivbench.run.job import Job
 from ivbench.run.models import Models
 from ivbench.run.pipeline import Outcome, sample_plan, score_plan
 from ivbench.run.progress import Reporter, RichReporter, Silent
 
-__all__ = ["Models", "Outcome", "Reporter", "RichReporter", "Silent", "sample_plan", "score_plan"]
+__all__ = ["Job", "Models", "Outcome", "Reporter", "RichReporter", "Silent", "sample_plan", "score_plan"]

@@ -8,7 +8,7 @@ from ivbench.data.sprites import write_sprite
 from ivbench.metrics import MeanEvidence
 from ivbench.plan import Plan
 from ivbench.results.schema import GalleryEntry
-from ivbench.run.features import real_clips_of_prompts
+from ivbench.run.real_clips import clips_of_prompts, have_clips
 from ivbench.run.sampling import Sampling
 from ivbench.run.scoring import Scoring
 
@@ -28,14 +28,13 @@ def cell_gallery(plan: Plan, cell: str, sampling: Sampling, scoring: Scoring, ou
         scoring: gives per-sample values.
         out: the folder of results.json.
     """
-    entries = []
-    wanted = min(plan.suite.gallery, len(plan.prompts))
+    entries, wanted = [], _shown(plan)
     for task in plan.final_samples(cell):
-        if task.seed != plan.suite.run_seeds[0] or task.sample_index or task.prompts[0] >= wanted:
+        if task.seed != plan.suite.run_seeds[0] or task.sample_index or task.prompts[0] not in wanted:
             continue
         videos = sampling.video(task.id)
         for row, index in enumerate(task.prompts):
-            if index < wanted:
+            if index in wanted:
                 name = f"{FOLDER}/{cell}-{index}.webp"
                 write_sprite(videos[row], out / name)
                 entries.append(_entry(plan, index, name, _values(scoring, cell, index)))
@@ -44,15 +43,18 @@ def cell_gallery(plan: Plan, cell: str, sampling: Sampling, scoring: Scoring, ou
 
 def truth_gallery(plan: Plan, out: Path) -> list[GalleryEntry]:
     """A real clip of each of the same prompts; none where a prompt is no caption of the domain."""
-    clips = real_clips_of_prompts(plan, plan.suite.run_seeds[0])
-    if clips is None:
+    if not have_clips(plan):
         return []
     entries = []
-    for index in range(min(plan.suite.gallery, len(plan.prompts))):
+    for index, clip in zip(_shown(plan), clips_of_prompts(plan, _shown(plan), plan.suite.run_seeds[0]), strict=True):
         name = f"{FOLDER}/ground-truth-{index}.webp"
-        write_sprite(clips[index], out / name)
+        write_sprite(clip, out / name)
         entries.append(_entry(plan, index, name, {}))
     return entries
+
+
+def _shown(plan: Plan) -> range:
+    return range(min(plan.suite.gallery, len(plan.prompts)))
 
 
 def _entry(plan: Plan, index: int, name: str, scores: dict[str, float]) -> GalleryEntry:

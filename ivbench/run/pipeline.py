@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from ivbench.errors import ConfigError
-from ivbench.plan import Plan, PlannedCell
+from ivbench.errors import ConfigError, StoreError
+from ivbench.plan import Plan
 from ivbench.results.files import write_csv, write_results
-from ivbench.results.schema import RESULTS_VERSION, CascadeInfo, Cell, Results, Score, StageInfo, SuiteInfo
+from ivbench.results.schema import Results
 from ivbench.results.store import Store
-from ivbench.run.disclosures import disclosures
-from ivbench.run.environment import describe_environment
 from ivbench.run.features import Features
-from ivbench.run.gallery import cell_gallery, truth_gallery
+from ivbench.run.job import Job
 from ivbench.run.models import Models
 from ivbench.run.progress import Reporter
+from ivbench.run.real_clips import require_reference
+from ivbench.run.record import results_of
 from ivbench.run.sampling import Sampling
 from ivbench.run.scoring import Scoring
 from ivbench.run.timing import Timing
 
-__all__ = ["Outcome", "sample_plan", "score_plan"]
+__all__ = ["RESULTS", "TABLE", "Outcome", "sample_plan", "score_plan"]
 
 RESULTS = "results.json"
 TABLE = "results.csv"
@@ -34,7 +33,7 @@ class Outcome:
     Attributes:
         results: the record.
         path: of results.json.
-        computed: tasks that were computed and not found in the store.
+        computed: store entries that were computed and not found: texts, videos, features, scores and measurements.
         problems: cell label -> why it has no scores.
     """
 
@@ -44,22 +43,30 @@ class Outcome:
     problems: dict[str, str]
 
 
-def sample_plan(plan: Plan, store: Store, models: Models, reporter: Reporter) -> Sampling:
+def sample_plan(plan: Plan, store: Store, models: Models, reporter: Reporter) -> Job:
     """Make every video that the store lacks.
 
+    Returns:
+        What was computed, and which cells stopped and why.
+
     Raises:
-        ConfigError: the cascade has no weights for a stage.
+        ConfigError: the cascade has no weights for a stage, or the suite asks for what this runner does not do.
+        IvbenchError: a network cannot be loaded.
     """
-    _require_weights(plan)
-    sampling = Sampling(plan, store, models, reporter)
+    _require_runnable(plan)
+    job = Job(plan, store, models, reporter)
+    sampling = Sampling(job)
+    sampling.load()
     sampling.run()
-    return sampling
+    return job
 
 
 def score_plan(
     plan: Plan, store: Store, models: Models, reporter: Reporter, out: Path, command: str, measure_time: bool = True
 ) -> Outcome:
     """Score a plan's videos, making those that are missing, and write results.json, results.csv and the gallery.
+
+    What can fail by a wrong file or setting is looked at before anything is sampled.
 
     Args:
         plan: what to score.
@@ -69,111 +76,45 @@ def score_plan(
         out: folder of the results.
         command: recorded as what made the results.
         measure_time: whether sampling time is measured.
+
+    Raises:
+        ConfigError: as `sample_plan`; or the reference set cannot be made, or an extractor does not serve its metric.
+        StoreError: `out` or the store cannot be written.
+        IvbenchError: a network cannot be loaded.
     """
-    sampling = sample_plan(plan, store, models, reporter)
-    features = Features(plan, store, models, sampling, reporter)
+    _require_runnable(plan)
+    require_reference(plan)
+    _require_folder(out)
+    job = Job(plan, store, models, reporter)
+    sampling = Sampling(job)
+    features = Features(job, sampling)
+    scoring, timing = Scoring(job, features), Timing(job)
+    features.load()
+    sampling.load()
+    sampling.run()
     features.run()
-    scoring = Scoring(plan, store, models, features, reporter, sampling.problems)
-    scores, truth = scoring.run(), scoring.ground_truth()
-    environment = describe_environment(plan.execution)
-    timing = Timing(plan, store, models, environment, reporter)
+    scoring.run()
     seconds = timing.run() if measure_time else {}
-    cells = [
-        _cell(cell, scores[cell.id], seconds, timing.description if measure_time else "", sampling, scoring, plan, out)
-        for cell in plan.cells
-    ]
-    results = Results(
-        version=RESULTS_VERSION,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=command,
-        suite=_suite(plan),
-        cascade=_cascade(plan),
-        environments=[environment],
-        cells=cells,
-        ground_truth=truth,
-        ground_truth_gallery=truth_gallery(plan, out),
-        differences=scoring.differences(),
-        disclosures=disclosures(plan),
-    )
+    results = results_of(job, sampling, scoring, seconds, timing.description, command, out)
     write_results(results, out / RESULTS)
     write_csv(results, out / TABLE)
-    labels = {cell.id: cell.label for cell in plan.cells}
-    problems = {labels[cell]: why for cell, why in sampling.problems.items()}
-    return Outcome(results, out / RESULTS, len(sampling.computed), problems)
+    problems = {cell.label: cell.problem for cell in results.cells if cell.problem}
+    return Outcome(results, out / RESULTS, len(job.computed), problems)
 
 
-def _require_weights(plan: Plan) -> None:
+def _require_runnable(plan: Plan) -> None:
     missing = [stage.name for stage in plan.source.spec.stages if stage.name not in plan.source.weights]
     if missing:
         raise ConfigError(
-            f'cascade "{plan.source.spec.name}" has no weights for {", ".join(missing)}: it can be planned and counted, '
-            "not sampled. Name a cascade with weights: ivbench zoo list"
+            f'cascade "{plan.source.spec.name}" has no weights for {", ".join(missing)}: it can be planned, not '
+            "sampled. Name a cascade with weights: ivbench zoo list"
         )
+    if plan.suite.noise != "numpy":
+        raise ConfigError(f'noise is "{plan.suite.noise}", which this runner does not draw. Allowed: numpy.')
 
 
-def _cell(
-    cell: PlannedCell,
-    scores: list[Score],
-    seconds: dict[tuple[str, str], tuple[float, float]],
-    timing: str,
-    sampling: Sampling,
-    scoring: Scoring,
-    plan: Plan,
-    out: Path,
-) -> Cell:
-    problem = sampling.problems.get(cell.id, "")
-    costs = []
-    for cost in cell.costs:
-        measured = seconds.get((cell.id, cost.stage))
-        if measured is not None:
-            cost = cost.model_copy(update={"seconds": measured[0], "peak_memory_mib": measured[1]})
-        costs.append(cost)
-    return Cell(
-        id=cell.id,
-        label=cell.label,
-        settings=cell.settings,
-        guidance_w=cell.guidance_w,
-        scale_g=cell.scale_g,
-        costs=costs,
-        timing=timing,
-        scores=scores,
-        gallery=[] if problem else cell_gallery(plan, cell.id, sampling, scoring, out),
-        complete=not problem,
-        problem=problem,
-    )
-
-
-def _suite(plan: Plan) -> SuiteInfo:
-    suite = plan.suite
-    return SuiteInfo(
-        name=suite.name,
-        digest=plan.suite_digest,
-        description=suite.description,
-        prompts=list(plan.prompts),
-        runs=len(suite.run_seeds),
-        seeds=list(suite.run_seeds),
-    )
-
-
-def _cascade(plan: Plan) -> CascadeInfo:
-    source = plan.source
-    stages = [
-        StageInfo(
-            name=stage.name,
-            kind=stage.kind,
-            frames=stage.frames,
-            height=stage.height,
-            width=stage.width,
-            fps=stage.fps,
-            parameters=stage.parameters,
-            weights=source.weights.get(stage.name, ""),
-        )
-        for stage in source.spec.stages
-    ]
-    return CascadeInfo(
-        name=source.spec.name,
-        digest=source.digest,
-        description=source.description,
-        stages=stages,
-        text_encoder=source.spec.text.encoder,
-    )
+def _require_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{out} can't be made: {error.strerror or error}. Choose another folder.") from error

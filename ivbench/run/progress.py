@@ -1,7 +1,8 @@
-"""What a long step tells while it works, and a display of it with a time estimate."""
+"""What a long step tells while it works, and a display of it with the time that is left."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -10,6 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 __all__ = ["Phase", "Reporter", "RichReporter", "Silent"]
+
+_EVERY = 10.0
+"""Seconds between two lines of one phase where there is no terminal."""
 
 
 class Phase(Protocol):
@@ -48,12 +52,13 @@ class Silent:
 
 
 class RichReporter:
-    """A bar a step, with the time left; plain lines where there is no terminal."""
+    """A bar a step, with the time left; plain lines where there is no terminal. A line is said once."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._said: set[str] = set()
         self._progress = Progress(
-            TextColumn("{task.description:<12}"),
+            TextColumn("{task.description:<12}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TimeElapsedColumn(),
@@ -72,14 +77,16 @@ class RichReporter:
             yield self
 
     def phase(self, name: str, total: float) -> Phase:
-        """A bar for the step, or a line where there is no terminal."""
-        if not self._console.is_terminal:
-            self._console.print(f"{name} ...")
-        return _Bar(self._progress, name, total)
+        """A bar for the step, or lines where there is no terminal."""
+        if self._console.is_terminal:
+            return _Bar(self._progress, name, total)
+        return _Lines(self._console, name, total)
 
     def say(self, line: str) -> None:
         """Print above the bars."""
-        self._console.print(line, markup=False, highlight=False)
+        if line not in self._said:
+            self._said.add(line)
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 class _Bar:
@@ -89,3 +96,24 @@ class _Bar:
 
     def advance(self, amount: float) -> None:
         self._progress.advance(self._task, amount)
+
+
+class _Lines:
+    """A line at the beginning, and one every ten seconds."""
+
+    def __init__(self, console: Console, name: str, total: float) -> None:
+        self._console, self._name, self._total = console, name, max(total, 1e-9)
+        self._done, self._started = 0.0, time.monotonic()
+        self._last = self._started
+        self._print(f"{name} ...")
+
+    def advance(self, amount: float) -> None:
+        self._done += amount
+        now = time.monotonic()
+        if now - self._last >= _EVERY and 0 < self._done < self._total:
+            self._last = now
+            left = (now - self._started) * (self._total / self._done - 1)
+            self._print(f"{self._name} {100 * self._done / self._total:.0f} %, about {left:.0f} s left")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,21 +12,18 @@ from ivbench.cascade import StageSettings, sample_stage
 from ivbench.data.prompts import prompt_digest
 from ivbench.data.shapes.render import to_uint8
 from ivbench.diffusion.noise import NoiseKey
-from ivbench.errors import NonFiniteError, StoreError
-from ivbench.plan import EncodeTask, Plan, SampleTask
+from ivbench.errors import NonFiniteError
+from ivbench.plan import EncodeTask, SampleTask
 from ivbench.plan.cost import sampling_flops
 from ivbench.plan.resolve import guidance_of, sampler_of, thresholding_of
-from ivbench.results.store import Store
-from ivbench.run.models import Models
-from ivbench.run.progress import Reporter
+from ivbench.run.job import Arrays, Entry, Job
+from ivbench.run.progress import Phase, Silent
 from ivbench.text import TextEmbeddings
 
-__all__ = ["VIDEO", "Sampling", "stage_settings"]
+__all__ = ["VIDEO", "Sampling", "prompts_in_words", "stage_settings"]
 
 VIDEO = "video"
 """Name of the array in a sample task's entry: uint8 [B, T, H, W, C] from the last stage, else float16 in [-1, 1]."""
-
-Arrays = dict[str, NDArray[Any]]
 
 
 def stage_settings(task: SampleTask) -> StageSettings:
@@ -39,112 +34,124 @@ def stage_settings(task: SampleTask) -> StageSettings:
         num_steps=sampling.num_steps,
         guidance=guidance_of(sampling, task.stage),
         thresholding=thresholding_of(sampling),
-        augmentation_snr=sampling.augmentation_snr or None,
+        augmentation_snr=sampling.augmentation_snr,
     )
 
 
+def prompts_in_words(prompts: tuple[int, ...]) -> str:
+    """The prompts of a block as messages count them, from 1: "prompts 17 to 32"."""
+    first, last = prompts[0] + 1, prompts[-1] + 1
+    return f"prompt {first}" if first == last else f"prompts {first} to {last}"
+
+
 class Sampling:
-    """Makes the videos of a plan.
+    """Makes the videos of a job's plan."""
 
-    Args:
-        plan: what to make.
-        store: where results go and come from.
-        models: the cascade.
-        reporter: told of progress, in FLOPs.
+    def __init__(self, job: Job) -> None:
+        self._job, self._plan = job, job.plan
+        self._encode = {task.id: task for task in job.plan.encode}
+        self._tasks = {task.id: task for task in job.plan.sample}
+        self._failed: dict[str, str] = {}
+        self._phase: Phase = Silent()
 
-    Attributes:
-        problems: cell id -> why it has no videos: non-finite samples stop their cells, not the others.
-        computed: ids of the tasks that were computed here.
-    """
+    def load(self) -> None:
+        """Load the networks that missing videos need, so that a wrong file is found before anything is sampled.
 
-    def __init__(self, plan: Plan, store: Store, models: Models, reporter: Reporter) -> None:
-        self._plan, self._store, self._models, self._reporter = plan, store, models, reporter
-        self._encode = {task.id: task for task in plan.encode}
-        self._tasks = {task.id: task for task in plan.sample}
-        self.problems: dict[str, str] = {}
-        self.computed: list[str] = []
+        Raises:
+            IvbenchError: a file is missing, altered, holds NaN or does not fit.
+        """
+        needed = self._needed()
+        if not needed:
+            return
+        cascade, stages = self._job.models.cascade, {task.stage for task in needed}
+        if not all(self._job.store.has(task.encode) for task in needed):
+            cascade.text_encoder()
+        for stage in self._plan.source.spec.stages:
+            if stage.name in stages:
+                cascade.stage_model(stage.name)
 
     def run(self) -> None:
-        """Make every final video that the store lacks; what lies before it only where it is needed."""
-        finals = [task for task in self._plan.sample if task.last and not self._store.has(task.id)]
-        if not finals:
+        """Make every final video that the store lacks; what lies before it only where it is needed.
+
+        A cell whose samples are not finite stops, and its other videos are not made.
+        """
+        needed = self._needed()
+        if not needed:
             return
-        needed = self._needed(finals)
-        spec = self._plan.source.spec
-        self._phase = self._reporter.phase("sampling", sampling_flops(spec, needed))
-        for task in finals:
+        self._phase = self._job.reporter.phase("sampling", sampling_flops(self._plan.source.spec, needed))
+        for task in self._job.missing(self._finals()):
+            if self._job.stopped(task.cells):
+                continue
             try:
-                self._make(task)
+                self._arrays(task)
             except NonFiniteError as error:
-                for cell in task.cells:
-                    self.problems.setdefault(cell, str(error))
+                self._job.stop(task.cells, str(error))
 
     def video(self, task_id: str) -> NDArray[Any]:
         """The videos of a task, from the store or computed.
 
         Returns:
             [B, T, H, W, C]: uint8 from the last stage, else float16.
-        """
-        found = self._store.get(task_id)
-        return (found if found is not None else self._make(self._tasks[task_id]))[VIDEO]
 
-    def _needed(self, finals: list[SampleTask]) -> list[SampleTask]:
-        """The missing tasks among the finals and what they stand on."""
+        Raises:
+            NonFiniteError: they hold NaN or infinity, or what they start from does.
+        """
+        return self._arrays(self._tasks[task_id])[VIDEO]
+
+    def _finals(self) -> list[SampleTask]:
+        return [task for task in self._plan.sample if task.last]
+
+    def _needed(self) -> list[SampleTask]:
+        """The missing final tasks and what they stand on, as far as that is missing."""
         found: dict[str, SampleTask] = {}
-        pending = list(finals)
+        pending = self._job.missing(self._finals())
         while pending:
             task = pending.pop()
-            if task.id in found:
-                continue
-            found[task.id] = task
-            if task.input is not None and not self._store.has(task.input):
-                pending.append(self._tasks[task.input])
+            if task.id not in found:
+                found[task.id] = task
+                pending += [] if task.input is None else self._job.missing([self._tasks[task.input]])
         return list(found.values())
 
-    def _make(self, task: SampleTask) -> Arrays:
-        with self._store.lock(task.id):
-            found = self._store.get(task.id)
-            if found is not None:
-                return found
-            low = None if task.input is None else self.video(task.input).astype(np.float32)
-            text = self._embeddings(self._encode[task.encode])
-            started = time.perf_counter()
-            video = self._sample(task, text, low)
-            arrays: Arrays = {VIDEO: to_uint8(video) if task.last else video.astype(np.float16)}
-            about = {"kind": task.kind, "stage": task.stage, "seconds": time.perf_counter() - started}
-            self._store.put(task.id, arrays, about)
-            self.computed.append(task.id)
-            self._phase.advance(sampling_flops(self._plan.source.spec, [task]))
-            return arrays
+    def _arrays(self, task: SampleTask) -> Arrays:
+        if task.id in self._failed:
+            raise NonFiniteError(self._failed[task.id])
+        try:
+            return self._job.kept(task.id, task.kind, lambda: self._make(task)).arrays
+        except NonFiniteError as error:
+            self._failed[task.id] = str(error)
+            raise
+
+    def _make(self, task: SampleTask) -> Entry:
+        low = None if task.input is None else self.video(task.input).astype(np.float32)
+        video = self._sample(task, self._embeddings(self._encode[task.encode]), low)
+        self._phase.advance(sampling_flops(self._plan.source.spec, [task]))
+        return Entry({VIDEO: to_uint8(video) if task.last else video.astype(np.float16)}, {"stage": task.stage})
 
     def _sample(self, task: SampleTask, text: TextEmbeddings, low: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        model = self._models.cascade.stage_model(task.stage)
+        model = self._job.models.cascade.stage_model(task.stage)
         settings = stage_settings(task)
-        keys = [
-            NoiseKey(task.seed, prompt_digest(self._plan.prompts[index]), task.sample_index) for index in task.prompts
-        ]
+        digests = [prompt_digest(self._plan.prompts[index]) for index in task.prompts]
+        keys = [NoiseKey(task.seed, digest, task.sample_index) for digest in digests]
 
         def run(rows: slice) -> NDArray[np.float32]:
             part = TextEmbeddings(text.tokens[rows], text.mask[rows], text.pooled[rows], 0)
             return sample_stage(model, settings, part, keys[rows], None if low is None else low[rows])
 
-        return np.concatenate(in_batches(len(keys), run, model.out_of_memory))
+        try:
+            video = np.concatenate(in_batches(len(keys), run, model.out_of_memory))
+            if not np.isfinite(video).all():
+                raise NonFiniteError("the sample is beyond the range of float16. Use thresholding.")
+        except NonFiniteError as error:
+            where = f'stage "{task.stage}", seed {task.seed}, {prompts_in_words(task.prompts)}'
+            raise NonFiniteError(f"{where}: {error}") from error
+        return video
 
     def _embeddings(self, task: EncodeTask) -> TextEmbeddings:
-        found = self._store.get(task.id)
-        if found is None:
-            encoded = self._models.cascade.text_encoder().encode([self._plan.prompts[index] for index in task.prompts])
-            found = {"tokens": encoded.tokens, "mask": encoded.mask, "pooled": encoded.pooled}
-            found["truncated"] = np.array(encoded.truncated, np.int64)
-            self._store.put(task.id, found, {"kind": task.kind})
-            self.computed.append(task.id)
-        return _embeddings(found)
+        def make() -> Entry:
+            found = self._job.models.cascade.text_encoder().encode([self._plan.prompts[i] for i in task.prompts])
+            arrays = {"tokens": found.tokens, "mask": found.mask, "pooled": found.pooled}
+            return Entry(arrays, {"truncated": found.truncated})
 
-
-def _embeddings(arrays: Mapping[str, NDArray[Any]]) -> TextEmbeddings:
-    try:
-        return TextEmbeddings(
-            arrays["tokens"], arrays["mask"].astype(bool), arrays["pooled"], int(arrays["truncated"])
-        )
-    except KeyError as error:
-        raise StoreError(f"a text embedding in the store lacks {error}. Delete the store and run again.") from error
+        entry = self._job.kept(task.id, task.kind, make)
+        tokens, mask, pooled = (entry.arrays[name] for name in ("tokens", "mask", "pooled"))
+        return TextEmbeddings(tokens, mask.astype(bool), pooled, entry.about["truncated"])

@@ -1,133 +1,169 @@
-"""Sampling time, measured on its own: warm, a fixed batch, a named device, never from a cache of videos."""
+"""Sampling time, measured on its own: warm, a fixed batch, a named device, never from the store's videos."""
 
 from __future__ import annotations
 
 import os
+import statistics
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
-import psutil
+from numpy.typing import NDArray
 
-from ivbench.cascade import StageModel, sample_stage
+from ivbench.cascade import StageModel, StageSettings, sample_stage
 from ivbench.config import digest
 from ivbench.data.prompts import prompt_digest
 from ivbench.diffusion.noise import NoiseKey
-from ivbench.plan import Plan, SampleTask
-from ivbench.plan.cost import sampling_flops
-from ivbench.results.schema import Environment
-from ivbench.results.store import Store
-from ivbench.run.models import Models
-from ivbench.run.progress import Reporter
+from ivbench.errors import NonFiniteError
+from ivbench.plan import SampleTask
+from ivbench.run.job import Entry, Job
 from ivbench.run.sampling import stage_settings
 from ivbench.text import TextEmbeddings
 
 __all__ = ["TIMING_BATCH", "Timing"]
 
 TIMING_BATCH = 16
-_FORMAT = 1
+_FORMAT = 2
+_REPEATS = 3
+_ENOUGH = 1.0
+"""Seconds after which a measurement is not repeated."""
 _POLL = 0.02
 
 
 class Timing:
-    """Measures each stage of each cell once on each machine; the measurements are kept in the store.
+    """Measures each stage of each cell once on each environment; the measurements are kept in the store.
 
     Args:
-        plan: stages and settings.
-        store: where measurements are kept, under machine and settings.
-        models: the cascade.
-        environment: the machine.
-        reporter: told of progress, in FLOPs.
+        job: the plan in execution; cells that stopped are not measured.
     """
 
-    def __init__(
-        self, plan: Plan, store: Store, models: Models, environment: Environment, reporter: Reporter
-    ) -> None:
-        self._plan, self._store, self._models, self._environment = plan, store, models, environment
-        self._reporter = reporter
+    def __init__(self, job: Job) -> None:
+        self._job, self._plan = job, job.plan
 
     @property
     def description(self) -> str:
-        """How the seconds were measured, for the report."""
-        machine = self._environment
+        """How seconds and memory were measured, for the report."""
+        machine = self._job.environment
+        memory = "the device" if _on_cuda(self._job.models.device) else "the process"
         return (
             f"one batch of {TIMING_BATCH} videos on {machine.device} ({machine.processor}, {machine.threads} threads), "
-            "after a warm-up step, text embeddings and weights in memory; seconds a video"
+            f"after a warm-up step, text embeddings and weights in memory; seconds a video, the median of up to "
+            f"{_REPEATS} repeats; peak memory of {memory}"
         )
 
     def run(self) -> dict[tuple[str, str], tuple[float, float]]:
-        """(cell id, stage) -> (seconds a video, peak memory of the process in MiB)."""
-        tasks = self._one_task_each()
-        missing = [task for key, task in tasks.items() if not self._store.has(key)]
-        phase = self._reporter.phase("timing", sampling_flops(self._plan.source.spec, missing))
+        """(cell id, stage) -> (seconds a video, peak memory in MiB)."""
+        tasks = {self._key(task): task for task in self._plan.sample if not self._job.stopped(task.cells)}
+        missing = sum(not self._job.store.has(key) for key in tasks)
+        phase = self._job.reporter.phase("timing", missing) if missing else None
         measured: dict[str, tuple[float, float]] = {}
         for key, task in tasks.items():
-            found = self._store.get(key)
-            if found is None:
-                seconds, memory = self._measure(task)
-                found = {"seconds": np.array(seconds), "memory": np.array(memory)}
-                self._store.put(key, found, {"kind": "timing", "stage": task.stage})
-                phase.advance(sampling_flops(self._plan.source.spec, [task]))
+            computed = len(self._job.computed)
+            try:
+                found = self._job.kept(key, "timing", partial(self._measure, task)).arrays
+            except NonFiniteError:
+                continue
             measured[key] = float(found["seconds"]), float(found["memory"])
-        return {(cell, task.stage): measured[self._key(task)] for task in self._plan.sample for cell in task.cells}
-
-    def _one_task_each(self) -> dict[str, SampleTask]:
-        tasks: dict[str, SampleTask] = {}
-        for task in self._plan.sample:
-            tasks.setdefault(self._key(task), task)
-        return tasks
+            if phase is not None and len(self._job.computed) > computed:
+                phase.advance(1)
+        return {
+            (cell, task.stage): measured[key]
+            for task in self._plan.sample
+            if (key := self._key(task)) in measured
+            for cell in task.cells
+        }
 
     def _key(self, task: SampleTask) -> str:
         stage = self._plan.source.spec.stages[task.stage_index]
-        payload: dict[str, Any] = {
-            "kind": "timing",
-            "format": _FORMAT,
-            "batch": TIMING_BATCH,
-            "stage": stage.model_dump(mode="json"),
-            "sampling": task.sampling.model_dump(mode="json"),
-            "execution": self._plan.execution.model_dump(mode="json"),
-            "environment": self._environment.model_dump(mode="json", exclude={"git", "ivbench"}),
-        }
-        return digest(payload)
+        return digest(
+            {
+                "kind": "timing",
+                "format": _FORMAT,
+                "batch": TIMING_BATCH,
+                "stage": stage.model_dump(mode="json"),
+                "text": self._plan.source.spec.text.model_dump(mode="json"),
+                "sampling": task.sampling.model_dump(mode="json"),
+                "execution": self._plan.execution.model_dump(mode="json"),
+                "device": self._job.models.device,
+                "environment": self._job.environment.model_dump(mode="json"),
+            }
+        )
 
-    def _measure(self, task: SampleTask) -> tuple[float, float]:
-        """Seconds a video of the whole stage, and the process's peak memory in MiB while it ran."""
-        model = self._models.cascade.stage_model(task.stage)
-        settings, text, keys, low = self._inputs(task, model)
-        warm = stage_settings(task.model_copy(update={"sampling": task.sampling.model_copy(update={"num_steps": 1})}))
-        sample_stage(model, warm, text, keys, low)
-        with _PeakMemory() as memory:
-            started = time.perf_counter()
-            sample_stage(model, settings, text, keys, low)
-            seconds = time.perf_counter() - started
-        return seconds / TIMING_BATCH, memory.peak / 2**20
+    def _measure(self, task: SampleTask) -> Entry:
+        """Seconds a video of the whole stage, and the peak memory while it ran."""
+        model = self._job.models.cascade.stage_model(task.stage)
+        text, keys, low = self._inputs(model)
+        settings = stage_settings(task)
+        _sample_once(model, _one_step(task), text, keys, low)
+        seconds: list[float] = []
+        with _PeakMemory(self._job.models.device) as memory:
+            while len(seconds) < _REPEATS and sum(seconds) < _ENOUGH:
+                seconds.append(_sample_once(model, settings, text, keys, low))
+        about = {"stage": task.stage, "repeats": seconds}
+        each = statistics.median(seconds) / TIMING_BATCH
+        return Entry({"seconds": np.array(each), "memory": np.array(memory.peak / 2**20)}, about)
 
-    def _inputs(self, task: SampleTask, model: StageModel) -> tuple[Any, TextEmbeddings, list[NoiseKey], Any]:
+    def _inputs(self, model: StageModel) -> tuple[TextEmbeddings, list[NoiseKey], NDArray[np.float32] | None]:
         """A batch of the suite's prompts, repeated where it has fewer; a grey video in place of the stage before."""
         prompts = [self._plan.prompts[i % len(self._plan.prompts)] for i in range(TIMING_BATCH)]
-        text = self._models.cascade.text_encoder().encode(prompts)
+        text = self._job.models.cascade.text_encoder().encode(prompts)
         keys = [NoiseKey(0, prompt_digest(prompt), index) for index, prompt in enumerate(prompts)]
         before = self._plan.source.spec.before(model.stage.name)
         low = None if before is None else np.zeros((TIMING_BATCH, *before.shape), np.float32)
-        return stage_settings(task), text, keys, low
+        return text, keys, low
+
+
+def _one_step(task: SampleTask) -> StageSettings:
+    return stage_settings(task.model_copy(update={"sampling": task.sampling.model_copy(update={"num_steps": 1})}))
+
+
+def _sample_once(
+    model: StageModel,
+    settings: StageSettings,
+    text: TextEmbeddings,
+    keys: list[NoiseKey],
+    low: NDArray[np.float32] | None,
+) -> float:
+    """Seconds of one batch. The videos come back as NumPy arrays, so a device has finished its work."""
+    started = time.perf_counter()
+    sample_stage(model, settings, text, keys, low)
+    return time.perf_counter() - started
+
+
+def _on_cuda(device: str) -> bool:
+    return device.partition(":")[0] == "cuda"
 
 
 class _PeakMemory:
-    """The process's largest resident size while the block runs, bytes; looked at every 20 ms."""
+    """The largest memory in use while the block runs, bytes: the device's on CUDA, else the process's resident size."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str) -> None:
         self.peak = 0
-        self._process = psutil.Process(os.getpid())
+        self._device = device
         self._done = threading.Event()
 
     def __enter__(self) -> _PeakMemory:
+        if _on_cuda(self._device):
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(self._device)
+            return self
+        import psutil
+
+        self._process: Any = psutil.Process(os.getpid())
         self._look()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if _on_cuda(self._device):
+            import torch
+
+            self.peak = int(torch.cuda.max_memory_allocated(self._device))
+            return
         self._done.set()
         self._thread.join()
         self._look()

@@ -1,0 +1,125 @@
+"""The record of a finished job: everything that results.json holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ivbench.plan import Plan, PlannedCell
+from ivbench.results.schema import RESULTS_VERSION, CascadeInfo, Cell, Results, StageCost, StageInfo, SuiteInfo
+from ivbench.run.disclosures import disclosures
+from ivbench.run.gallery import cell_gallery, truth_gallery
+from ivbench.run.job import Job
+from ivbench.run.sampling import Sampling
+from ivbench.run.scoring import Scoring
+
+__all__ = ["Seconds", "results_of"]
+
+Seconds = Mapping[tuple[str, str], tuple[float, float]]
+"""(cell id, stage) -> (seconds a video, peak memory in MiB), where measured."""
+
+
+def results_of(
+    job: Job, sampling: Sampling, scoring: Scoring, seconds: Seconds, timing: str, command: str, out: Path
+) -> Results:
+    """Gather a job's results, and write the gallery.
+
+    Args:
+        job: finished.
+        sampling: where the gallery's videos come from.
+        scoring: finished.
+        seconds: of each stage.
+        timing: how they were measured.
+        command: recorded as what made the results.
+        out: the folder of results.json.
+    """
+    plan = job.plan
+    return Results(
+        version=RESULTS_VERSION,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        suite=_suite(plan),
+        cascade=_cascade(plan),
+        environments=job.environments(),
+        cells=[_cell(job, cell, sampling, scoring, seconds, timing, out) for cell in plan.cells],
+        ground_truth=scoring.ground_truth(),
+        ground_truth_gallery=truth_gallery(plan, out),
+        differences=scoring.differences(),
+        disclosures=disclosures(plan),
+        notes=_notes(job),
+    )
+
+
+def _cell(
+    job: Job, cell: PlannedCell, sampling: Sampling, scoring: Scoring, seconds: Seconds, timing: str, out: Path
+) -> Cell:
+    problem = job.problem(cell.id)
+    costs = [_cost(cost, seconds.get((cell.id, cost.stage))) for cost in cell.costs]
+    return Cell(
+        id=cell.id,
+        label=cell.label,
+        settings=cell.settings,
+        guidance_w=cell.guidance_w,
+        scale_g=cell.scale_g,
+        costs=costs,
+        timing=timing if any(cost.seconds is not None for cost in costs) else "",
+        scores=scoring.scores(cell.id),
+        gallery=[] if problem else cell_gallery(job.plan, cell.id, sampling, scoring, out),
+        complete=not problem,
+        problem=problem,
+    )
+
+
+def _cost(cost: StageCost, measured: tuple[float, float] | None) -> StageCost:
+    if measured is None:
+        return cost
+    return cost.model_copy(update={"seconds": measured[0], "peak_memory_mib": measured[1]})
+
+
+def _notes(job: Job) -> list[str]:
+    plan = job.plan
+    about = [job.store.manifest(task.id) for task in plan.encode]
+    truncated = sum(one["truncated"] for one in about if one is not None)
+    if not truncated:
+        return []
+    return [
+        f"{truncated} of {len(plan.prompts)} prompts are longer than the {plan.source.spec.text.length} tokens of "
+        f"{plan.source.spec.text.encoder}; it did not see their ends."
+    ]
+
+
+def _suite(plan: Plan) -> SuiteInfo:
+    suite = plan.suite
+    return SuiteInfo(
+        name=suite.name,
+        digest=plan.suite_digest,
+        description=suite.description,
+        prompts=list(plan.prompts),
+        runs=len(suite.run_seeds),
+        seeds=list(suite.run_seeds),
+    )
+
+
+def _cascade(plan: Plan) -> CascadeInfo:
+    source = plan.source
+    stages = [
+        StageInfo(
+            name=stage.name,
+            kind=stage.kind,
+            frames=stage.frames,
+            height=stage.height,
+            width=stage.width,
+            fps=stage.fps,
+            parameters=stage.parameters,
+            weights=source.weights.get(stage.name, ""),
+        )
+        for stage in source.spec.stages
+    ]
+    return CascadeInfo(
+        name=source.spec.name,
+        digest=source.digest,
+        description=source.description,
+        stages=stages,
+        text_encoder=source.spec.text.encoder,
+    )

@@ -1,0 +1,19 @@
+"""What the runner's tests share: one environment, whatever is committed beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from ivbench.run import job
+from ivbench.run.environment import describe_environment
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_environment() -> Iterator[None]:
+    """A commit between two runs would be another environment, and sampling time would be measured again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "describe_environment", cache(describe_environment))
+        yield

@@ -5,6 +5,7 @@ Everything here reads extractors through their door and is NumPy only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -87,24 +88,31 @@ def agreement(probe: Judge, videos: Videos) -> dict[str, float]:
     return found
 
 
-def image_text_checks(probe: ImageTextExtractor) -> dict[str, Any]:
+def image_text_checks(
+    probe: ImageTextExtractor, sizes: Sequence[str] = tuple(SIZES_USED), count: int = 320
+) -> dict[str, Any]:
     """Scores of a CLIP probe on real clips of the test prompts, in the units of the metrics (0 to 100).
 
+    Args:
+        probe: the CLIP probe.
+        sizes: keys of `SIZES_USED`.
+        count: how many of the test prompts, one clip each.
+
     Returns:
-        "ground_truth": resolution -> CLIP score, its value under shuffled captions, R-Precision, and R-Precision with
-        motion merged; "sanity": the same of blank and noise videos.
+        "ground_truth": resolution -> CLIP score, R-Precision, and R-Precision with motion merged; "sanity": the same of
+        blank videos, noise, and real clips under shuffled captions.
     """
-    pool = combinations("pool")
+    pool, rows = combinations("pool"), combinations("test")[:count]
     texts = probe.embed_text(prompts("pool"))
     found = {}
-    for name in SIZES_USED:
-        rows, videos = _real_clips(len(combinations("test")), name, combinations("test"))
-        found[name] = _scores(probe.extract(videos), rows, texts, pool)
-    rows, real = _real_clips(len(combinations("test")), "12x20", combinations("test"))
+    for name in sizes:
+        asked, videos = _real_clips(count, name, rows)
+        found[name] = _scores(probe.extract(videos), asked, texts, pool)
+    asked, real = _real_clips(count, "12x20", rows)
     sanity = {
-        kind: _scores(probe.extract(videos), rows, texts, pool) for kind, videos in spoilt_videos(real.shape).items()
+        kind: _scores(probe.extract(empty), asked, texts, pool) for kind, empty in spoilt_videos(real.shape).items()
     }
-    sanity["shuffled captions"] = _scores(probe.extract(real), _shuffled(rows), texts, pool)
+    sanity["shuffled captions"] = _scores(probe.extract(real), _shuffled(asked), texts, pool)
     return {"ground_truth": found, "sanity": sanity, "chance_r_precision": 100.0 / (_DISTRACTORS + 1)}
 
 

@@ -49,11 +49,11 @@ def test_frames_are_nearest_to_their_own_captions_among_other_looks(probe: Image
 
 
 def test_noise_and_shuffled_captions_are_near_chance(probe: ImageTextExtractor) -> None:
-    checks = image_text_checks(probe)
+    checks = image_text_checks(probe, sizes=["12x20"], count=64)
     truth = checks["ground_truth"]["12x20"]["r_precision"]
-    assert truth >= 20
+    assert truth >= 70
     for kind in ("blank", "noise", "shuffled captions"):
-        assert checks["sanity"][kind]["r_precision"] < 5, kind
+        assert checks["sanity"][kind]["r_precision"] < 4, kind
 
 
 def test_a_text_does_not_depend_on_its_neighbours_and_a_long_one_is_cut(probe: ImageTextExtractor) -> None:

@@ -15,7 +15,10 @@ __all__ = ["Cascade", "open_cascade"]
 
 
 class Cascade(Protocol):
-    """A cascade whose stages can be sampled: the adapters' level "denoiser". Nothing is loaded before it is asked for."""
+    """A cascade whose stages can be sampled: the adapters' level "denoiser".
+
+    Nothing is loaded before it is asked for.
+    """
 
     spec: CascadeSpec
 

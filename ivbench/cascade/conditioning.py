@@ -66,10 +66,10 @@ def fill_frames(video: Array, frames: int, filling: str) -> Array:
     xp = array_namespace(video)
     shape = (batch, before, factor, height, width, channels)
     if filling == "repeat":
-        filled = xp.broadcast_to(video[:, :, None], shape)
+        filled = xp.broadcast_to(xp.expand_dims(video, axis=2), shape)
     else:
         blank = xp.zeros((batch, before, factor - 1, height, width, channels), dtype=video.dtype, device=device(video))
-        filled = xp.concat([video[:, :, None], blank], axis=2)
+        filled = xp.concat([xp.expand_dims(video, axis=2), blank], axis=2)
     return xp.reshape(filled, (batch, frames, height, width, channels))
 
 

@@ -97,6 +97,7 @@ class Upsample(nn.Conv2d):
         super().__init__(inputs, outputs, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C', 2H, 2W]."""
         return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 

@@ -200,7 +200,7 @@ def _embedding(spec: VideoUNetSpec) -> nn.ModuleDict:
 
 
 def _velocity(z: Tensor, x: Tensor, logsnr: Tensor) -> Tensor:
-    """v = (alpha z - x) / sigma, since x = alpha z - sigma v (Salimans & Ho 2022, section 4)."""
+    """The velocity v = (alpha z - x) / sigma, since x = alpha z - sigma v (Salimans & Ho 2022, section 4)."""
     alpha, sigma = (torch.sigmoid(sign * logsnr).sqrt()[:, None, None, None, None] for sign in (1.0, -1.0))
     return (alpha * z - x) / sigma
 

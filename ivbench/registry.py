@@ -26,6 +26,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
     },
     "extractor": {
         "clip": "ivbench.extractors.torch_clip:ClipExtractor",
+        "geometric-judge": "ivbench.extractors.geometric_judge:GeometricJudge",
         "frame-probe": "ivbench.extractors.torch_frame_probe:FrameProbe",
         "video-probe": "ivbench.extractors.torch_video_probe:VideoProbe",
     },

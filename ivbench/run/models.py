@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import cache, cached_property
 from pathlib import Path
 
+from ivbench import registry
 from ivbench.adapters import Cascade, open_cascade
 from ivbench.extractors import Extractor, load_extractor
-from ivbench.extractors.geometric_judge import GeometricJudge
 from ivbench.zoo import Card, read_card
 
 __all__ = ["Models"]
+
+_WITHOUT_CARD = ("geometric-judge",)
 
 
 class Models:
@@ -33,6 +35,7 @@ class Models:
 
     def _extractor(self, name: str) -> Extractor:
         """By its card in the zoo; one that needs no weights, and so no card, by its registered name."""
-        if name == GeometricJudge.name:
-            return GeometricJudge()
+        if name in _WITHOUT_CARD:
+            extractor: Extractor = registry.load("extractor", name)()
+            return extractor
         return load_extractor(read_card(name, self.zoo).folder, self.device)

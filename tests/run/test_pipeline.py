@@ -81,7 +81,8 @@ def test_cells_that_agree_up_to_a_stage_share_its_tasks(tmp_path: Path) -> None:
 def test_a_second_run_computes_and_loads_nothing(again: Path, finished: tuple[Path, Ran]) -> None:
     second = run_toy(PLAN, again, timing=True)
     assert second.outcome.computed == 0
-    assert second.models.toy.asked == [] and second.models.loaded == []
+    assert second.models.toy.asked == []
+    assert second.models.loaded == []
     assert plain(second.outcome.path) == plain(finished[1].outcome.path)
 
 
@@ -91,7 +92,8 @@ def test_a_second_run_loads_nothing_where_prompts_are_no_captions_of_the_domain(
     assert {score.metric for score in first.outcome.results.ground_truth} == {"frame_fid", "fvd"}
     assert first.outcome.results.ground_truth_gallery == []
     second = run_toy(plan, tmp_path)
-    assert second.outcome.computed == 0 and second.models.loaded == []
+    assert second.outcome.computed == 0
+    assert second.models.loaded == []
 
 
 def test_a_resumed_run_gives_the_results_of_an_uninterrupted_one(again: Path, finished: tuple[Path, Ran]) -> None:
@@ -173,13 +175,18 @@ def test_a_cell_whose_samples_are_not_finite_stops_and_the_others_have_scores(tm
     ran = run_toy(PLAN, tmp_path, timing=True, breaks=True)
     assert list(ran.outcome.problems) == ["guided"]
     problem = ran.outcome.problems["guided"]
-    assert 'stage "base"' in problem and "seed 0" in problem and "prompts 1 to 16" in problem
+    assert 'stage "base"' in problem
+    assert "seed 0" in problem
+    assert "prompts 1 to 16" in problem
     assert "0 of 36 videos were made" in problem
     cells = {cell.label: cell for cell in ran.outcome.results.cells}
-    assert cells["guided"].scores == [] and cells["guided"].gallery == [] and not cells["guided"].complete
+    assert cells["guided"].scores == []
+    assert cells["guided"].gallery == []
+    assert not cells["guided"].complete
     assert all(cost.seconds is None for cost in cells["guided"].costs if cost.stage == "base")
     for label in ("a", "short"):
-        assert len(cells[label].scores) == 4 and cells[label].complete
+        assert len(cells[label].scores) == 4
+        assert cells[label].complete
         assert all(score.counts.used == 36 and score.counts.failed == 0 for score in cells[label].scores)
     stopped = cells["guided"].id
     assert all(stopped not in (row.a, row.b) for row in ran.outcome.results.differences)
@@ -217,7 +224,7 @@ def test_features_that_are_not_finite_stop_their_cells(tmp_path: Path, monkeypat
 
 
 def test_weights_that_cannot_be_loaded_are_found_before_anything_is_sampled(tmp_path: Path) -> None:
-    with pytest.raises(NonFiniteError, match='stage "ssr1".*weight w'):
+    with pytest.raises(NonFiniteError, match=r'stage "ssr1".*weight w'):
         run_toy(PLAN, tmp_path, wrong_weights="ssr1")
     assert Store(tmp_path / "store").ids() == []
 
@@ -290,7 +297,8 @@ def test_differences_are_later_minus_earlier_and_antisymmetric(finished: tuple[P
     a, b = order[:2]
     for config, first, second in zip(PLAN.suite.metrics, scoring.scores(a), scoring.scores(b), strict=True):
         evidence = [scoring.evidence(cell, config.name) for cell in (a, b)]
-        assert evidence[0] is not None and evidence[1] is not None
+        assert evidence[0] is not None
+        assert evidence[1] is not None
         sides = Scored(a, evidence[0], first), Scored(b, evidence[1], second)
         metric = registry.load("metric", config.name)()
         one, other = metric.difference(*sides), metric.difference(*reversed(sides))

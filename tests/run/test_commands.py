@@ -1,0 +1,230 @@
+"""`ivbench run`, `sample` and `score` through real processes, on a zoo of random weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("torch")
+pytest.importorskip("open_clip")
+
+from safetensors.numpy import load_file, save_file
+
+from ivbench.results.files import read_results
+from ivbench.results.store import Store
+from tests.run.tiny_zoo import CASCADE, STAGES, SUITE, build, write_card, write_cascade
+
+HEAVY = ("torch", "jax", "transformers", "open_clip", "torchvision")
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("zoo")
+    build(folder)
+    return folder
+
+
+@pytest.fixture
+def zoo(shipped: Path, tmp_path: Path) -> Path:
+    """A copy of the zoo, to be damaged."""
+    return Path(shutil.copytree(shipped, tmp_path / "zoo"))
+
+
+def ivbench(zoo: Path, folder: Path, *arguments: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, in a folder, with the store beside it."""
+    start = [sys.executable, "-c", code] if code else [sys.executable, "-m", "ivbench"]
+    environment = {
+        **os.environ,
+        "IVBENCH_ZOO": str(zoo),
+        "IVBENCH_STORE": str(folder / "store"),
+        "HF_HUB_OFFLINE": "1",
+        "CI": "1",
+    }
+    return subprocess.run(
+        [*start, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def suite_file(folder: Path, **changes: Any) -> str:
+    (folder / "suite.yaml").write_text(json.dumps({**SUITE, **changes}))
+    return "suite.yaml"
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], *said: str) -> None:
+    """A user's mistake: exit code 2, one line that says it, no traceback."""
+    assert done.returncode == 2, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for text in said:
+        assert text in errors[0]
+
+
+@pytest.fixture(scope="session")
+def first(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("first")
+    return folder, ivbench(shipped, folder, "run", "--suite", suite_file(folder))
+
+
+RUN_AND_LIST = f"""
+import sys
+from ivbench.cli.main import main
+code = main(sys.argv[1:])
+print("LOADED", sorted(set({HEAVY!r}) & set(sys.modules)))
+sys.exit(code)
+"""
+
+
+def test_the_first_run_scores_every_cell_and_writes_a_report(
+    first: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = first
+    assert done.returncode == 0, done.stderr
+    out = folder / "ivbench-out" / f"tiny-suite-{CASCADE}"
+    results = read_results(out / "results.json")
+    assert [len(cell.scores) for cell in results.cells] == [4, 4]
+    assert len(results.ground_truth) == 4
+    assert all(cost.seconds is not None for cell in results.cells for cost in cell.costs)
+    assert "frame FID [frame-probe]" in {score.label for score in results.cells[0].scores}
+    assert results.command == "ivbench run --suite suite.yaml"
+    assert (out / "report.html").is_file()
+    assert "entries of the store computed" in done.stdout
+
+
+def test_the_second_run_computes_nothing_and_imports_no_framework(
+    shipped: Path, first: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    folder, _ = first
+    path = folder / "ivbench-out" / f"tiny-suite-{CASCADE}" / "results.json"
+    before = json.loads(path.read_text())
+    # Commits beside this test would be another environment, in which time is measured again.
+    second = ivbench(shipped, folder, "run", "--suite", "suite.yaml", "--no-timing", code=RUN_AND_LIST)
+    assert second.returncode == 0, second.stderr
+    assert "nothing was computed" in second.stdout
+    assert "LOADED []" in second.stdout
+    after = json.loads(path.read_text())
+    assert [cell["scores"] for cell in after["cells"]] == [cell["scores"] for cell in before["cells"]]
+    for key in ("ground_truth", "differences", "suite", "cascade", "ground_truth_gallery", "disclosures", "notes"):
+        assert after[key] == before[key]
+
+
+def test_sample_then_score_is_run(shipped: Path, tmp_path: Path) -> None:
+    suite = suite_file(tmp_path, metrics=[{"name": "colour_accuracy", "extractor": "geometric-judge"}])
+    sampled = ivbench(shipped, tmp_path, "sample", "--suite", suite)
+    assert sampled.returncode == 0, sampled.stderr
+    assert "12 videos in" in sampled.stdout
+    assert not (tmp_path / "ivbench-out").exists()
+    scored = ivbench(shipped, tmp_path, "score", "--suite", suite, "--no-timing", "--out", "here", code=RUN_AND_LIST)
+    assert scored.returncode == 0, scored.stderr
+    assert "LOADED []" in scored.stdout
+    assert len(read_results(tmp_path / "here" / "results.json").cells) == 2
+
+
+def test_nan_in_weights_is_named_before_anything_is_sampled(zoo: Path, tmp_path: Path) -> None:
+    file = zoo / CASCADE / "ssr1.safetensors"
+    weights = load_file(file)
+    name = sorted(weights)[0]
+    weights[name] = np.full_like(weights[name], np.nan)
+    save_file(weights, file)
+    write_card(zoo / CASCADE, "cascade", weights={stage["name"]: f"{stage['name']}.safetensors" for stage in STAGES})
+    assert_one_line(ivbench(zoo, tmp_path, "sample", "--suite", suite_file(tmp_path)), '"ssr1"', name)
+    assert Store(tmp_path / "store").ids() == []
+
+
+def test_weights_with_another_digest_are_refused(zoo: Path, tmp_path: Path) -> None:
+    file = zoo / CASCADE / "tsr1.safetensors"
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert_one_line(ivbench(zoo, tmp_path, "sample", "--suite", suite_file(tmp_path)), "tsr1.safetensors", "sha256")
+
+
+def test_a_probe_with_another_digest_is_refused_before_anything_is_sampled(zoo: Path, tmp_path: Path) -> None:
+    with (zoo / "frame-probe" / "model.safetensors").open("ab") as file:
+        file.write(b"x")
+    assert_one_line(ivbench(zoo, tmp_path, "run", "--suite", suite_file(tmp_path)), "frame-probe", "sha256")
+    assert Store(tmp_path / "store").ids() == []
+
+
+def _no_prompts(folder: Path) -> dict[str, Any]:
+    (folder / "prompts.txt").write_text("\n\n")
+    return {"prompts": {"source": "prompts.txt"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (_no_prompts, ("no prompts",)),
+        (lambda folder: {"prompts": {"texts": ["a\nb"]}}, ("U+000A",)),
+        (lambda folder: {"prompts": {"source": "absent.txt"}}, ("absent.txt", "not there")),
+        (lambda folder: {"metricz": []}, ("metricz", 'Did you mean "metrics"?')),
+        (lambda folder: {"defaults": {"sampler": "ddmi", "steps": 1}}, ("ddmi", 'Did you mean "ddim"?')),
+        (lambda folder: {"cascade": "tinny"}, ("tinny", 'Did you mean "tiny"?')),
+        (lambda folder: {"metrics": [{"name": "fvd", "extractor": "videoprobe"}]}, ("videoprobe",)),
+        (lambda folder: {"noise": "device"}, ("noise",)),
+    ],
+    ids=["no prompts", "newline", "no file", "key", "sampler", "cascade", "extractor", "noise"],
+)
+def test_a_wrong_suite_is_one_line(
+    changes: Callable[[Path], dict[str, Any]], said: tuple[str, ...], shipped: Path, tmp_path: Path
+) -> None:
+    done = ivbench(shipped, tmp_path, "run", "--suite", suite_file(tmp_path, **changes(tmp_path)))
+    assert_one_line(done, *said)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--suite", "absent.yaml"], ("absent.yaml",)),
+        (["--suite", "quik"], ('Did you mean "quick"?',)),
+        (["--suite", "suite.yaml", "--cascade", "./absent"], ("absent",)),
+        (["--suite", "suite.yaml", "--out", "suite.yaml/out"], ("suite.yaml/out", "can't be made")),
+        (["--suite", "suite.yaml", "--store", "suite.yaml"], ("suite.yaml", "a folder is needed")),
+        (["--suite", "suite.yaml", "--device", "warp"], ("warp",)),
+    ],
+    ids=["no suite", "suite", "no cascade", "out", "store", "device"],
+)
+def test_a_wrong_option_is_one_line(arguments: list[str], said: tuple[str, ...], shipped: Path, tmp_path: Path) -> None:
+    suite_file(tmp_path)
+    assert_one_line(ivbench(shipped, tmp_path, "run", *arguments), *said)
+
+
+def test_stages_that_do_not_fit_are_one_line(shipped: Path, tmp_path: Path) -> None:
+    stages = [*STAGES[:2], {**STAGES[2], "height": 15}]
+    write_cascade(tmp_path / "odd", weights=False)
+    spec = yaml.safe_load((tmp_path / "odd" / "cascade.yaml").read_text())
+    (tmp_path / "odd" / "cascade.yaml").write_text(json.dumps({**spec, "stages": stages}))
+    write_card(tmp_path / "odd", "cascade", text_encoder="t5-mini")
+    done = ivbench(shipped, tmp_path, "run", "--suite", suite_file(tmp_path), "--cascade", "./odd")
+    assert_one_line(done, "ssr1", "15")
+
+
+def test_a_cascade_without_weights_is_one_line(shipped: Path, tmp_path: Path) -> None:
+    write_cascade(tmp_path / "bare", weights=False)
+    done = ivbench(shipped, tmp_path, "run", "--suite", suite_file(tmp_path), "--cascade", "./bare")
+    assert_one_line(done, "no weights for base, tsr1, ssr1")
+
+
+def test_hostile_prompts_run_and_stay_inside_the_folder(shipped: Path, tmp_path: Path) -> None:
+    texts = ["../../etc/passwd", "<script>alert(1)</script>", "word " * 2000]
+    suite = suite_file(tmp_path, prompts={"texts": texts}, metrics=[], grid={"guidance": [0]}, gallery=3)
+    done = ivbench(shipped, tmp_path, "run", "--suite", suite, "--no-timing")
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "ivbench-out" / f"tiny-suite-{CASCADE}"
+    page = (out / "report.html").read_text()
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    results = read_results(out / "results.json")
+    assert any("longer than the 24 tokens of t5-mini" in note for note in results.notes)
+    assert {path.name for path in tmp_path.iterdir()} == {"suite.yaml", "store", "ivbench-out"}

@@ -32,6 +32,9 @@ class StageRecipe(Frozen):
     clip_norm: float = Field(default=1.0, gt=0, description="gradients are scaled down to this norm")
     ema: float = Field(default=0.999, ge=0, lt=1)
     text_dropout: float = Field(default=0.1, ge=0, le=1)
+    whiten_text: bool = Field(
+        default=False, description="start the text projections at whitened text; see ivbench.train.torch_text_whitening"
+    )
     images: float = Field(default=0.25, ge=0, le=1, description="share of rows that are packs of independent images")
     logsnr_shift: float = Field(default=0.0, description="nats, added to the log SNR that training draws")
     loss_knee: float | None = Field(

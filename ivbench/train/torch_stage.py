@@ -25,6 +25,7 @@ from ivbench.train.batches import Batch, ShapesBatches
 from ivbench.train.recipe import StageRecipe
 from ivbench.train.torch_checkpoint import read_checkpoint, write_checkpoint
 from ivbench.train.torch_text_table import TextTable
+from ivbench.train.torch_text_whitening import whiten_text
 
 __all__ = ["Progress", "StageTrainer"]
 
@@ -57,7 +58,11 @@ class StageTrainer:
         self.recipe, self.stage, self.folder = recipe, stage, folder
         self._before, self._encoder = before, encoder
         torch.manual_seed(recipe.seed)
+        self._batches = ShapesBatches(recipe, stage, before)
+        self._table = TextTable(encoder, self._batches.vocabulary())
         self.net = TorchVideoUNet(stage.unet).to(memory_format=torch.channels_last)
+        if recipe.whiten_text:
+            whiten_text(self.net, *self._table.pooled_and_tokens())
         self.average = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         self._optimizer = torch.optim.AdamW(
             self.net.parameters(),
@@ -65,8 +70,6 @@ class StageTrainer:
             betas=recipe.betas,
             weight_decay=recipe.weight_decay,
         )
-        self._batches = ShapesBatches(recipe, stage, before)
-        self._table = TextTable(encoder, self._batches.vocabulary())
         self._schedule = stage_schedule(stage)
         self.step, self.seconds = 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)

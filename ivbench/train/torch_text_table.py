@@ -28,6 +28,10 @@ class TextTable:
         self._mask = torch.cat([torch.ones_like(mask[:1]), mask])
         self._pooled = torch.cat([torch.zeros_like(pooled[:1]), pooled])
 
+    def pooled_and_tokens(self) -> tuple[Tensor, Tensor]:
+        """All captions' pooled embeddings [N, D] and tokens [M, D], padding and null text left out."""
+        return self._pooled[1:], self._tokens[1:][self._mask[1:]]
+
     def __call__(self, captions: Sequence[Sequence[str]]) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens [B, T, L, D], mask [B, T, L] and pooled [B, T, D] of B rows of T captions."""
         rows = torch.tensor([[self._rows[text] for text in row] for row in captions])

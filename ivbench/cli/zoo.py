@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,6 +74,24 @@ def verify(names: tuple[str, ...]) -> int:
             wrong += 1
             click.echo(f"Error: {card.name}: {error}", err=True)
     return IvbenchError.exit_code if wrong else 0
+
+
+@zoo.command(short_help="Print the files of a folder as its card lists them.")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def digest(folder: Path) -> None:
+    """Print the section `files` of the card of FOLDER: each of its files with sha256 and bytes.
+
+    Whoever adds an entry to a zoo, or trains one anew, pastes it into the entry's card.yaml.
+    """
+    from ivbench.config import file_digest
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "card.yaml")
+    if not files:
+        raise ConfigError(f"{folder} holds no files beside card.yaml. Put cascade.yaml and weights there first.")
+    click.echo("files:")
+    for path in files:
+        name = path.relative_to(folder).as_posix()
+        click.echo(f"  {name}:\n    sha256: {file_digest(path)}\n    bytes: {path.stat().st_size}")
 
 
 def _show_stages(card: Card) -> None:

@@ -68,3 +68,16 @@ def test_verify_of_an_empty_zoo_fails_closed(
     monkeypatch.setenv("IVBENCH_ZOO", str(tmp_path))
     assert main(["zoo", "verify"]) == 2
     assert "nothing to verify" in capsys.readouterr().err
+
+
+def test_digest_prints_what_a_card_lists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "card.yaml").write_text("name: x")
+    (tmp_path / "base.safetensors").write_bytes(b"12345")
+    assert main(["zoo", "digest", str(tmp_path)]) == 0
+    sha256 = hashlib.sha256(b"12345").hexdigest()
+    assert capsys.readouterr().out == f"files:\n  base.safetensors:\n    sha256: {sha256}\n    bytes: 5\n"
+
+
+def test_digest_of_an_empty_folder_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["zoo", "digest", str(tmp_path)]) == 2
+    assert "holds no files" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -54,7 +55,7 @@ def plan_of(suite: str, cascade: str | None, device: str) -> tuple[str, Plan]:
 
     Args:
         suite: a packaged suite's name, or the path of a suite file.
-        cascade: a card's name or folder; None: the suite's own.
+        cascade: a card's name, or a folder, which has a slash; None: the suite's own.
         device: where networks run; the type of the device counts for the ids of tasks.
 
     Returns:
@@ -72,4 +73,6 @@ def plan_of(suite: str, cascade: str | None, device: str) -> tuple[str, Plan]:
     name = cascade or wanted.cascade
     if name is None:
         raise ConfigError(f'suite "{wanted.name}" names no cascade. Give one with --cascade; see: ivbench zoo list')
+    if "/" in name or os.sep in name:
+        name = str(Path(name).resolve())
     return name, build_plan(wanted, cascade_source(read_card(name)), Execution(device=device.partition(":")[0]))

@@ -38,4 +38,7 @@ class Models:
         if name in _WITHOUT_CARD:
             extractor: Extractor = registry.load("extractor", name)()
             return extractor
+        from ivbench.backends.torch_backend import available_device
+
+        available_device(self.device)
         return load_extractor(read_card(name, self.zoo).folder, self.device)

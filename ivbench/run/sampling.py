@@ -64,11 +64,11 @@ class Sampling:
         if not needed:
             return
         cascade, stages = self._job.models.cascade, {task.stage for task in needed}
-        if not all(self._job.store.has(task.encode) for task in needed):
-            cascade.text_encoder()
         for stage in self._plan.source.spec.stages:
             if stage.name in stages:
                 cascade.stage_model(stage.name)
+        if not all(self._job.store.has(task.encode) for task in needed):
+            cascade.text_encoder()
 
     def run(self) -> None:
         """Make every final video that the store lacks; what lies before it only where it is needed.

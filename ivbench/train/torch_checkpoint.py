@@ -37,8 +37,9 @@ def read_checkpoint(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
         StoreError: the file is torn, or not a checkpoint.
         ConfigError: it is the checkpoint of something else.
     """
+    data = io.BytesIO(path.read_bytes())
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        state = torch.load(data, weights_only=True, map_location="cpu")
     except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise StoreError(f"{path} is torn or not a checkpoint. Remove it to train from the start.") from error
     if not isinstance(state, dict) or not state.keys() >= set(keys):

@@ -15,12 +15,12 @@ from safetensors.numpy import save
 
 pytest.importorskip("torch")
 
-from ivbench.adapters import Cascade, open_cascade, open_text_encoder  # noqa: E402 - after the gate
-from ivbench.config import read_cascade  # noqa: E402
-from ivbench.errors import ConfigError, DigestError, IvbenchError, MissingFileError, NonFiniteError  # noqa: E402
-from ivbench.spec import parameters  # noqa: E402
-from ivbench.spec.cascade import TextSpec  # noqa: E402
-from ivbench.zoo import read_card  # noqa: E402
+from ivbench.adapters import Cascade, open_cascade, open_text_encoder
+from ivbench.config import read_cascade
+from ivbench.errors import ConfigError, DigestError, IvbenchError, MissingFileError, NonFiniteError
+from ivbench.spec import parameters
+from ivbench.spec.cascade import TextSpec
+from ivbench.zoo import read_card
 
 UNET = {
     "channels": 8,
@@ -114,14 +114,14 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"not safetensors", b"\x80\x02}q\x00.", save({"a": np.zeros(4)})[:-3]])
 def test_a_file_that_is_not_safetensors_is_refused(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(ConfigError, match="base.safetensors is not a safetensors file"):
+    with pytest.raises(ConfigError, match=r"base.safetensors is not a safetensors file"):
         opened(write_cascade(tmp_path, data=data)).stage_model("base")
 
 
 def test_missing_weights_are_one_line(tmp_path: Path) -> None:
     folder = write_cascade(tmp_path)
     (folder / "base.safetensors").unlink()
-    with pytest.raises(MissingFileError, match="base.safetensors is not there"):
+    with pytest.raises(MissingFileError, match=r"base.safetensors is not there"):
         opened(folder).stage_model("base")
 
 

@@ -39,7 +39,7 @@ def test_the_message_lists_missing_unexpected_and_reshaped_weights() -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_the_tensor_that_is_not_finite_is_named(value: float, dtype: Any) -> None:
     bad = np.array([0, value], dtype)
-    with pytest.raises(NonFiniteError, match='stage "base" has NaN or infinity in its weight a.bias'):
+    with pytest.raises(NonFiniteError, match=r'stage "base" has NaN or infinity in its weight a.bias'):
         require_finite("base", weights(**{"a.bias": bad}))
 
 

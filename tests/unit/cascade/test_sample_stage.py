@@ -244,7 +244,7 @@ def test_a_sample_that_is_not_finite_names_the_stage() -> None:
 def test_a_sample_beyond_float16_names_the_stage() -> None:
     large = replace(text(), pooled=np.full((B, 3), 1e6, np.float32))
     how = settings_of(thresholding=Thresholding("none"))
-    with pytest.raises(NonFiniteError, match='stage "base": a value of 2e.06 is beyond float16'):
+    with pytest.raises(NonFiniteError, match=r'stage "base": a value of 2e.06 is beyond float16'):
         sample_stage(GaussianModel(stage("base")), how, large, keys())
 
 

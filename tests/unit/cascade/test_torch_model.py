@@ -106,5 +106,5 @@ def test_weights_of_another_spec_are_refused() -> None:
 def test_weights_with_nan_are_refused() -> None:
     own = weights()
     own["head.weight"][0] = np.nan
-    with pytest.raises(NonFiniteError, match='stage "ssr1" has NaN or infinity in its weight head.weight'):
+    with pytest.raises(NonFiniteError, match=r'stage "ssr1" has NaN or infinity in its weight head.weight'):
         TorchStageModel(STAGE, own)

@@ -28,7 +28,12 @@ SMALL: dict[str, Any] = {
     "text_dim": D,
     "embedding_dim": 16,
 }
-FULL: dict[str, Any] = SMALL | {"conditioning": True, "augmentation": True, "guidance_embedding": True, "coordinates": True}
+FULL: dict[str, Any] = SMALL | {
+    "conditioning": True,
+    "augmentation": True,
+    "guidance_embedding": True,
+    "coordinates": True,
+}
 
 
 def spec(**changes: Any) -> VideoUNetSpec:
@@ -305,7 +310,11 @@ def test_a_clean_head_returns_v_of_the_video_that_it_makes() -> None:
         ({"conditioning": True}, {"conditioning": normal(B, T, H, W, 4)}, r"got \[3, 4, 8, 12, 4\]"),
         ({"conditioning": True}, {"conditioning": normal(B, 2, H, W, 3)}, r"got \[3, 2, 8, 12, 3\]"),
         ({}, {"conditioning": normal(B, T, H, W, 3)}, "takes no conditioning video"),
-        ({"conditioning": True, "augmentation": True}, {"augmentation": None}, r"embeds augmentation: give it as \[B\]"),
+        (
+            {"conditioning": True, "augmentation": True},
+            {"augmentation": None},
+            r"embeds augmentation: give it as \[B\]",
+        ),
         ({"guidance_embedding": True}, {"guidance": None}, r"embeds guidance: give it as \[B\]"),
         ({}, {"guidance": normal(B)}, "does not embed guidance: give None"),
         ({}, {"tokens": normal(B, L, D + 1)}, "text tokens must have width 6, got 7"),

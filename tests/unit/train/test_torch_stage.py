@@ -1,0 +1,229 @@
+"""Training of a stage: the loss falls; killed and resumed, the curve is the same; checkpoints that don't fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.numpy import load_file  # noqa: E402 - after the gate
+
+from ivbench.errors import ConfigError, NonFiniteError, StoreError  # noqa: E402
+from ivbench.train.torch_export import export_weights  # noqa: E402
+from ivbench.train.torch_stage import CHECKPOINT, LOG, StageTrainer  # noqa: E402
+from ivbench.train.torch_text_table import TextTable  # noqa: E402
+from tests.unit.train.tiny import Tiny  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums in one order, whatever the machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def trainer(tiny: Any, folder: Path, kind: str = "base", encoder: Any = None, **changes: Any) -> StageTrainer:
+    before = None if kind == "base" else tiny.stage("base")
+    changes = {"stage": kind, "images": 0.0 if kind == "tsr" else 0.25} | changes
+    return StageTrainer(tiny.recipe(**changes), tiny.stage(kind), before, encoder or tiny.encoder(), folder)
+
+
+class Killed(Exception):
+    """The process ends here."""
+
+
+def killed_at(step: int) -> Any:
+    def on_step(record: dict[str, float]) -> None:
+        if record["step"] == step:
+            raise Killed
+
+    return on_step
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished training."""
+    folder = tmp_path_factory.mktemp("trained")
+    trainer(Tiny, folder).run(ignore)
+    return folder
+
+
+@pytest.fixture
+def finished(trained: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be spoilt."""
+    return Path(shutil.copytree(trained, tmp_path / "finished"))
+
+
+def ignore(record: dict[str, float]) -> None:
+    """Show nothing."""
+
+
+def losses(folder: Path) -> list[float]:
+    lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
+    return [line["loss"] for line in lines]
+
+
+@pytest.mark.parametrize("kind", ["base", "tsr", "ssr"])
+def test_the_loss_on_a_batch_that_was_not_trained_on_falls(tiny: Any, tmp_path: Path, kind: str) -> None:
+    training = trainer(tiny, tmp_path, kind, steps=20, checkpoint_every=20)
+    before = training._loss(training._batches(1000)).item()
+    training.run(ignore)
+    after = training._loss(training._batches(1000)).item()
+    assert after < 0.93 * before
+
+
+@pytest.mark.parametrize("kind", ["base", "tsr", "ssr"])
+def test_killed_and_resumed_it_is_the_same_training_bit_for_bit(tiny: Any, tmp_path: Path, kind: str) -> None:
+    changes = {"crop": (8, 12)} if kind == "ssr" else {}
+    whole = trainer(tiny, tmp_path / "whole", kind, **changes)
+    whole.run(ignore)
+    with pytest.raises(Killed):
+        trainer(tiny, tmp_path / "cut", kind, **changes).run(killed_at(5))
+    torch.rand(7)  # whoever draws from the global generator changes nothing
+    resumed = trainer(tiny, tmp_path / "cut", kind, **changes)
+    assert resumed.step == 4
+    resumed.run(ignore)
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    for first, second in ((whole.net.state_dict(), resumed.net.state_dict()), (whole.average, resumed.average)):
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_killed_before_the_first_checkpoint_it_starts_anew(tiny: Any, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        trainer(tiny, tmp_path).run(killed_at(1))
+    (tmp_path / LOG).write_text('{"step": 1, "loss": 9.0}\n{"step": 2, "lo')
+    trainer(tiny, tmp_path).run(ignore)
+    assert len(losses(tmp_path)) == 6
+    assert losses(tmp_path)[0] != 9.0
+
+
+def test_a_finished_training_does_nothing_more(tiny: Any, finished: Path) -> None:
+    before = (finished / LOG).read_bytes()
+    trainer(tiny, finished).run(killed_at(7))
+    assert (finished / LOG).read_bytes() == before
+
+
+def test_strips_are_asked_for_at_their_steps_and_at_the_end(tiny: Any, tmp_path: Path) -> None:
+    steps: list[int] = []
+    trainer(tiny, tmp_path, steps=5, strip_every=2).run(ignore, lambda training: steps.append(training.step))
+    assert steps == [2, 4, 5]
+
+
+def test_the_average_follows_the_weights(tiny: Any, tmp_path: Path) -> None:
+    training = trainer(tiny, tmp_path, steps=1, warm_up=0)
+    before = {name: value.clone() for name, value in training.average.items()}
+    training.run(ignore)
+    for name, value in training.net.state_dict().items():
+        torch.testing.assert_close(training.average[name], before[name] + 0.9 * (value - before[name]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [({"seed": 6}, "recipe"), ({"steps": 7}, "recipe"), ({"encoder": "other"}, "text encoder")],
+)
+def test_a_folder_of_another_training_is_refused(tiny: Any, finished: Path, changes: dict[str, Any], what: str) -> None:
+    encoder = tiny.encoder(changes.pop("encoder", "random"))
+    with pytest.raises(ConfigError, match=f"holds a training by another {what}. Give another folder with --out"):
+        trainer(tiny, finished, encoder=encoder, **changes)
+
+
+def test_a_folder_of_another_net_is_refused(tiny: Any, finished: Path) -> None:
+    with pytest.raises(ConfigError, match="holds a training by another stage"):
+        StageTrainer(tiny.recipe(images=0.25), tiny.stage(middle=2), None, tiny.encoder(), finished)
+
+
+def test_how_a_stage_is_sampled_does_not_matter_to_its_training(tiny: Any, finished: Path) -> None:
+    stage = tiny.stage().model_copy(update={"oscillates": True})
+    assert StageTrainer(tiny.recipe(images=0.25), stage, None, tiny.encoder(), finished).step == 6
+
+
+def test_a_checkpoint_from_before_they_named_the_stage_is_taken(tiny: Any, finished: Path) -> None:
+    state = torch.load(finished / CHECKPOINT, weights_only=True)
+    torch.save({k: v for k, v in state.items() if k not in ("stage", "before", "encoder")}, finished / CHECKPOINT)
+    assert trainer(tiny, finished).step == 6
+
+
+@pytest.mark.parametrize("keep", [0, 10, 5000, -100])
+def test_a_torn_checkpoint_is_one_line(tiny: Any, finished: Path, keep: int) -> None:
+    whole = (finished / CHECKPOINT).read_bytes()
+    (finished / CHECKPOINT).write_bytes(whole[:keep])
+    with pytest.raises(
+        StoreError, match=r"checkpoint.pt is torn or not a checkpoint. Remove it to train from"
+    ) as error:
+        trainer(tiny, finished)
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_that_carries_code_is_not_run(tiny: Any, tmp_path: Path) -> None:
+    torch.save({"step": Path("/")}, tmp_path / CHECKPOINT)
+    with pytest.raises(StoreError, match="torn or not a checkpoint"):
+        trainer(tiny, tmp_path)
+
+
+def test_a_checkpoint_of_something_else_is_one_line(tiny: Any, tmp_path: Path) -> None:
+    torch.save({"step": 3}, tmp_path / CHECKPOINT)
+    with pytest.raises(ConfigError, match="is not the checkpoint of a stage"):
+        trainer(tiny, tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(tiny: Any, tmp_path: Path) -> None:
+    training = trainer(tiny, tmp_path)
+    with torch.no_grad():
+        training.net.head.bias.fill_(float("nan"))
+    with pytest.raises(NonFiniteError, match=r"the loss is nan at step 0. Lower learning_rate"):
+        training.run(ignore)
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize("parameterization", ["x", "eps", "v"])
+def test_a_perfect_prediction_has_no_loss(
+    tiny: Any, tmp_path: Path, parameterization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A net that is handed the clean video answers in closed form; then the target must be what it answers."""
+    stage = tiny.stage().model_copy(update={"parameterization": parameterization})
+    training = StageTrainer(tiny.recipe(), stage, None, tiny.encoder(), tmp_path)
+    batch = training._batches(0)
+    x = torch.from_numpy(batch.video).double()
+
+    def oracle(z: Any, logsnr: Any, context: Any) -> Any:
+        logsnr = logsnr.double()[:, None, None, None, None]
+        alpha, sigma = torch.sigmoid(logsnr).sqrt(), torch.sigmoid(-logsnr).sqrt()
+        eps = (z - alpha * x) / sigma
+        return {"x": x, "eps": eps, "v": alpha * eps - sigma * x}[parameterization].float()
+
+    monkeypatch.setattr(training.net, "forward", oracle)
+    monkeypatch.setattr(training, "_logsnr", lambda times: 4 - 8 * times)
+    assert training._loss(batch).item() < 1e-8
+
+
+def test_exported_weights_are_the_average_in_half_precision(tiny: Any, finished: Path, tmp_path: Path) -> None:
+    training = trainer(tiny, finished)
+    export_weights(training.average, tmp_path / "base.safetensors")
+    stored = load_file(tmp_path / "base.safetensors")
+    assert stored.keys() == training.average.keys()
+    for name, value in training.average.items():
+        np.testing.assert_array_equal(stored[name], value.half().numpy())
+
+
+def test_the_null_text_is_zero_and_all_valid(tiny: Any) -> None:
+    table = TextTable(tiny.encoder(), ["a", "b"])
+    tokens, mask, pooled = table([["", "b"], ["a", ""]])
+    assert tokens.shape == (2, 2, 2, 4)
+    assert mask.all()
+    assert not tokens[0, 0].any()
+    assert not pooled[0, 0].any()
+    assert not tokens[1, 1].any()
+    own = tiny.encoder().encode(["a", "b"])
+    np.testing.assert_array_equal(tokens[1, 0].numpy(), own.tokens[0])
+    np.testing.assert_array_equal(pooled[0, 1].numpy(), own.pooled[1])

@@ -59,7 +59,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
-    output, errors = process.communicate(timeout=240)
+    output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     return output, errors
 
@@ -69,19 +69,20 @@ def curve(folder: Path) -> list[tuple[int, float]]:
     return [(row["step"], row["loss"]) for row in rows]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_the_command_leaves_the_same_log_and_weights(zoo: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    write_recipe(zoo, steps=120, checkpoint_every=10)
+    write_recipe(zoo, steps=60, checkpoint_every=5)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     output, errors = finish(start("tiny-base", "--out", str(whole)))
     assert output == f"{whole / 'base.safetensors'}\n"
     lines = [line for line in errors.splitlines() if line.startswith("base step")]
-    assert [line.split()[2] for line in lines] == [f"{step}/120" for step in range(20, 121, 20)]
+    assert [line.split()[2] for line in lines] == [f"{step}/60" for step in range(20, 61, 20)]
     assert all("loss" in line and "steps/s" in line and "left" in line for line in lines)
-    assert (whole / "strips" / "step-000120.png").is_file()
+    assert (whole / "strips" / "step-000060.png").is_file()
 
     process = start("tiny-base", "--out", str(cut))
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while not (cut / "checkpoint.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
@@ -91,7 +92,7 @@ def test_killed_and_resumed_the_command_leaves_the_same_log_and_weights(zoo: Pat
     _, errors = finish(start("tiny-base", "--out", str(cut)))
     assert "resumed at step" in errors
     assert curve(cut) == curve(whole)
-    assert [step for step, _ in curve(cut)] == list(range(1, 121))
+    assert [step for step, _ in curve(cut)] == list(range(1, 61))
     assert (cut / "base.safetensors").read_bytes() == (whole / "base.safetensors").read_bytes()
     assert not list(cut.glob("**/*.tmp"))
 

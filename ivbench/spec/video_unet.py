@@ -45,6 +45,8 @@ class VideoUNetSpec(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> VideoUNetSpec:
         levels = len(self.multipliers)
+        if not levels or self.multipliers[0] != 1 or min(self.multipliers) < 1:
+            raise ValueError(f"multipliers must be positive and begin with 1, got {list(self.multipliers)}")
         for name in ("blocks", "spatial_attention", "temporal"):
             if len(getattr(self, name)) != levels:
                 raise ValueError(f"{name} has {len(getattr(self, name))} entries, multipliers has {levels}")

@@ -1,9 +1,9 @@
 """Where a net's text projections start: at whitened text.
 
-In the mean of a caption's tokens one word is a small part: of the pooled embeddings of the shapes domain's captions 79 %
-of the variance is the phrasing, 1 % the colour, 0.5 % the background. A projection that starts at random passes that on,
-and the net learns the words that matter last. Started at R W P it sees them all alike from the first step: P takes out
-the direction of the mean (so that null text, which is zero, stays zero), W whitens what is left, R is random.
+In the mean of a caption's tokens one word is a small part: of the pooled embeddings of the shapes domain's captions
+79 % of the variance is the phrasing, 1 % the colour, 0.5 % the background. A projection that starts at random passes
+that on, and the net learns the words that matter last. Started at R W P it sees them all alike from the first step: P
+takes out the direction of the mean (so that null text, which is zero, stays zero), W whitens what is left, R is random.
 """
 
 from __future__ import annotations

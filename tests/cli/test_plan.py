@@ -39,9 +39,9 @@ def test_cells_cost_and_tasks_are_plain_lines(suite: str, capsys: pytest.Capture
 
 def test_out_writes_a_plan_that_can_be_read(suite: str, tmp_path: Path) -> None:
     out = tmp_path / "plan.json"
-    assert main(["plan", "--suite", suite, "--dtype", "bfloat16", "--out", str(out)]) == 0
+    assert main(["plan", "--suite", suite, "--device", "cuda", "--out", str(out)]) == 0
     planned = read_plan(out)
-    assert planned.execution.dtype == "bfloat16"
+    assert planned.execution.device == "cuda"
     assert planned.source.spec.name == "tiny"
 
 
@@ -52,7 +52,6 @@ def test_out_writes_a_plan_that_can_be_read(suite: str, tmp_path: Path) -> None:
         (["--suite", "nowhere/quick.yaml"], "nowhere/quick.yaml is not there"),
         (["--cascade", "tinny"], 'Did you mean "tiny"?'),
         (["--cascade", "seer"], "is a probe, a cascade is needed"),
-        (["--dtype", "float8"], "'float8' is not one of"),
     ],
 )
 @pytest.mark.usefixtures("zoo")

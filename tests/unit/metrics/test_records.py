@@ -1,4 +1,4 @@
-"""Features in, records of results.json out: what holds for every metric of the registry."""
+"""Features in, records of results.json out: what holds for every metric of features or embeddings."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ from ivbench.metrics.frechet_metric import CellStatistics
 from ivbench.metrics.intervals import group_of_prompts, jackknife_interval
 from tests.unit.metrics.cells import batches, conditions
 
-METRICS = registry.names("metric")
 FRECHET = ["frame_fid", "frame_fid_video_average", "frame_fid_first_frame", "fvd"]
+METRICS = ["clip_score", "r_precision", *FRECHET]
+ACCURACIES = {f"{attribute}_accuracy" for attribute in ("background", "colour", "motion", "shape", "style")}
 GENERATOR = np.random.default_rng(0)
 P, T, D, R = 30, 4, 3, 2
 CAPTIONS = [f"caption {i}" for i in range(120)]
@@ -58,8 +59,8 @@ def scored(name: str, shift: float = 0.3, seed: int = 1, **changes: Any) -> Scor
     return Scored(f"cell {shift}", evidence, metric.score(evidence, chosen, [0, 1]))
 
 
-def test_the_registry_has_the_six_metrics() -> None:
-    assert set(METRICS) == {"clip_score", "r_precision", *FRECHET}
+def test_the_registry_has_the_six_metrics_and_the_accuracies() -> None:
+    assert set(registry.names("metric")) == {*METRICS, *ACCURACIES}
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -253,3 +253,18 @@ def test_a_spec_can_not_be_altered() -> None:
 def test_count_is_the_sum_over_the_shapes() -> None:
     whole = spec(spatial_attention=(True,), temporal=("attention",), conditioning=True, augmentation=True, middle=3)
     assert count(whole) == sum(math.prod(shape) for shape in parameters(whole).values())
+
+
+@pytest.mark.parametrize("multipliers", [(), (2, 4), (1, 0)])
+def test_multipliers_that_no_net_could_be_built_from_are_refused(multipliers: tuple[int, ...]) -> None:
+    levels = len(multipliers)
+    with pytest.raises(ValidationError, match="must be positive and begin with 1"):
+        VideoUNetSpec(
+            channels=32,
+            multipliers=multipliers,
+            blocks=(1,) * levels,
+            spatial_attention=(False,) * levels,
+            temporal=("none",) * levels,
+            text_dim=8,
+            embedding_dim=16,
+        )

@@ -16,6 +16,7 @@ from torch.nn import functional
 __all__ = [
     "CLIP_FRAMES",
     "FEATURES",
+    "FRAME_FEATURES",
     "INPUT_SIZE",
     "FrameProbeNet",
     "ProbeHeads",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 FEATURES = 32
+FRAME_FEATURES = 64
 INPUT_SIZE = (24, 40)
 CLIP_FRAMES = 8
 
@@ -51,7 +53,7 @@ def clip_frames(num_frames: int) -> list[int]:
 
 
 class _Block(nn.Module):
-    """Residual pair of 3x3 convolutions; a temporal 3-tap convolution between them when `temporal`."""
+    """Residual pair of 3x3 convolutions; a temporal 3-tap convolution between them when `temporal`, zero at first."""
 
     def __init__(self, channels: int, temporal: bool = False) -> None:
         super().__init__()
@@ -59,21 +61,24 @@ class _Block(nn.Module):
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.norm2 = nn.GroupNorm(8, channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.mix = nn.Conv1d(channels, channels, 3, padding=1) if temporal else None
+        self.mix: nn.Module | None = None
+        if temporal:
+            self.mix = nn.Conv1d(channels, channels, 3, padding=1)
+            nn.init.zeros_(self.mix.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int) -> Tensor:
         h = self.conv1(functional.silu(self.norm1(x)))
         if self.mix is not None:
-            h = h + _over_time(self.mix, functional.silu(h))
+            h = h + _over_time(self.mix, functional.silu(h), num_frames)
         return x + self.conv2(functional.silu(self.norm2(h)))
 
 
-def _over_time(mix: nn.Module, x: Tensor) -> Tensor:
-    """Apply a 1-D convolution along the `CLIP_FRAMES` frames of x [B T, C, H, W]."""
+def _over_time(mix: nn.Module, x: Tensor, num_frames: int) -> Tensor:
+    """Apply a 1-D convolution along the frames of x [B T, C, H, W]."""
     n, c, h, w = x.shape
-    track = x.view(-1, CLIP_FRAMES, c, h, w).permute(0, 3, 4, 2, 1).reshape(-1, c, CLIP_FRAMES)
+    track = x.view(-1, num_frames, c, h, w).permute(0, 3, 4, 2, 1).reshape(-1, c, num_frames)
     mixed: Tensor = mix(track)
-    return mixed.view(-1, h, w, c, CLIP_FRAMES).permute(0, 4, 3, 1, 2).reshape(n, c, h, w)
+    return mixed.view(-1, h, w, c, num_frames).permute(0, 4, 3, 1, 2).reshape(n, c, h, w)
 
 
 class _Trunk(nn.Module):
@@ -89,9 +94,11 @@ class _Trunk(nn.Module):
         self.down2 = nn.Conv2d(b, c, 3, stride=2, padding=1)
         self.block3 = _Block(c, temporal)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, num_frames: int = 1) -> Tensor:
         x = self.stem(functional.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last))
-        out: Tensor = self.block3(self.down2(self.block2(self.down1(self.block1(x)))))
+        x = self.down1(self.block1(x, num_frames))
+        x = self.down2(self.block2(x, num_frames))
+        out: Tensor = self.block3(x, num_frames)
         return out
 
 
@@ -139,13 +146,21 @@ class VideoProbeNet(nn.Module):
     def __init__(self, heads: Mapping[str, tuple[str, ...]], widths: tuple[int, int, int] = (32, 64, 96)) -> None:
         super().__init__()
         self.trunk = _Trunk(widths, temporal=True)
-        self.squeeze = nn.Linear(widths[2] * 15, 64)
-        self.project = nn.Linear(64 * CLIP_FRAMES, FEATURES)
+        self.squeeze = nn.Linear(widths[2] * (15 + 1), FRAME_FEATURES)
+        self.project = nn.Linear(FRAME_FEATURES * CLIP_FRAMES, FEATURES)
         self.heads = ProbeHeads(heads)
         self.place = nn.Linear(FEATURES, 3)
 
+    def frames(self, x: Tensor) -> Tensor:
+        """[B, T, 3, 24, 40] float32 in [-1, 1] to what is kept of each frame, [B, T, FRAME_FEATURES].
+
+        Every position is read, and the maximum over all: a shape is the same shape wherever it is.
+        """
+        maps = functional.silu(self.trunk(x.flatten(0, 1), x.shape[1]))
+        kept: Tensor = self.squeeze(torch.cat([maps.flatten(1), maps.amax((2, 3))], dim=1))
+        return functional.silu(kept).view(*x.shape[:2], FRAME_FEATURES)
+
     def forward(self, x: Tensor) -> Tensor:
         """[B, CLIP_FRAMES, 3, 24, 40] float32 in [-1, 1] to features [B, FEATURES]."""
-        frames = functional.silu(self.squeeze(functional.silu(self.trunk(x.flatten(0, 1))).flatten(1)))
-        features: Tensor = self.project(frames.view(len(x), -1))
+        features: Tensor = self.project(self.frames(x).flatten(1))
         return features

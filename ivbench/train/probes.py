@@ -61,6 +61,7 @@ class ProbeRecipe(Frozen):
     spoilt: float = Field(ge=0, le=1, description="share of spoilt examples")
     steps: int = Field(ge=1)
     batch: int = Field(ge=1)
+    frames_first: int = Field(default=0, ge=0, description="video-probe: steps on single frames before those on clips")
     learning_rate: float = Field(gt=0)
     warm_up: int = Field(ge=0)
     weight_decay: float = Field(ge=0)

@@ -17,13 +17,20 @@ from torch.nn import functional
 
 from ivbench.errors import NonFiniteError
 from ivbench.extractors.heads import CLIP_HEADS, FRAME_HEADS
-from ivbench.extractors.torch_probe_nets import FrameProbeNet, VideoProbeNet, clip_frames, frames_to_input
+from ivbench.extractors.torch_probe_nets import (
+    FRAME_FEATURES,
+    FrameProbeNet,
+    VideoProbeNet,
+    clip_frames,
+    frames_to_input,
+)
 from ivbench.train.probes import Examples, ProbeRecipe, draw_examples, pick_resolution
 from ivbench.train.torch_clip_probe import ClipProbeNet
 
 __all__ = ["train"]
 
 _PLACE_WEIGHT = 2.0
+_FRAMES_A_CLIP = 5  # single frames that a clip of the batch makes room for
 _LOG_EVERY = 50
 
 
@@ -74,37 +81,69 @@ def train(recipe: ProbeRecipe, out: Path, scratch: Path, progress: Callable[[str
     }
 
 
+class _TaughtVideoProbe(nn.Module):
+    """A video probe and, in training only, heads that read every single frame: they find the shapes in minutes."""
+
+    def __init__(self, probe: VideoProbeNet) -> None:
+        super().__init__()
+        self.probe = probe
+        self.frame_heads = nn.ModuleDict(
+            {name: nn.Linear(FRAME_FEATURES, len(values)) for name, values in FRAME_HEADS.items()}
+        )
+
+
 def _build(recipe: ProbeRecipe) -> nn.Module:
     a, b, c = recipe.widths
     if recipe.kind == "frame-probe":
         return FrameProbeNet(FRAME_HEADS, (a, b, c)).to(memory_format=torch.channels_last)
-    return VideoProbeNet(CLIP_HEADS, (a, b, c)).to(memory_format=torch.channels_last)
+    return _TaughtVideoProbe(VideoProbeNet(CLIP_HEADS, (a, b, c))).to(memory_format=torch.channels_last)
 
 
 def _examples(recipe: ProbeRecipe, step: int) -> Examples:
     rng = np.random.default_rng([recipe.seed, step])
     height, width = pick_resolution(recipe, rng)
-    return draw_examples(rng, recipe.batch, height, width, recipe.kind == "video-probe", recipe.spoilt)
+    clips = recipe.kind == "video-probe" and step >= recipe.frames_first
+    count = recipe.batch if clips or recipe.kind != "video-probe" else recipe.batch * _FRAMES_A_CLIP
+    return draw_examples(rng, count, height, width, clips, recipe.spoilt)
 
 
 def _loss(model: nn.Module, examples: Examples) -> Tensor:
-    """A CLIP probe's own loss; else the heads' cross-entropy, and the place's squared error.
-
-    Each head's is the mean over the examples that it is judged on; the place's over the whole ones.
-    """
+    """The loss of whichever probe it is."""
     if isinstance(model, ClipProbeNet):
         return model.loss(examples)
     videos = torch.from_numpy(examples.videos)
-    if isinstance(model, VideoProbeNet):
-        videos = videos[:, clip_frames(videos.shape[1])]
-    x = frames_to_input(videos.flatten(0, 1))
-    features = model(x.view(len(videos), -1, *x.shape[1:]) if isinstance(model, VideoProbeNet) else x)
+    if isinstance(model, FrameProbeNet):
+        return _attribute_loss(model, model(frames_to_input(videos.flatten(0, 1))), examples)
+    single = videos.shape[1] == 1
+    x = frames_to_input(videos[:, [0] if single else clip_frames(videos.shape[1])].flatten(0, 1))
+    kept = model.probe.frames(x.view(len(videos), -1, *x.shape[1:]))
+    taught = _frames_loss(model.frame_heads, kept, examples)
+    if single:
+        return taught
+    return taught + _attribute_loss(model.probe, model.probe.project(kept.flatten(1)), examples)
+
+
+def _attribute_loss(model: nn.Module, features: Tensor, examples: Examples) -> Tensor:
+    """The heads' cross-entropy, and the place's squared error.
+
+    Each head's is the mean over the examples that it is judged on; the place's over the whole ones.
+    """
     total = torch.zeros(())
     for name, logits in model.heads(features).items():
         total = total + functional.cross_entropy(logits, torch.from_numpy(examples.labels[name]), ignore_index=-1)
     whole = torch.from_numpy(examples.whole)
     error = (model.place(features) - torch.from_numpy(examples.places))[whole].square().sum(-1)
     return total + _PLACE_WEIGHT * error.mean()
+
+
+def _frames_loss(heads: nn.ModuleDict, kept: Tensor, examples: Examples) -> Tensor:
+    """Cross-entropy of every frame [B, T, FRAME_FEATURES], summed over attributes; of clips, of the whole ones."""
+    judged = torch.from_numpy(examples.whole) if kept.shape[1] > 1 else torch.ones(len(kept), dtype=torch.bool)
+    total = torch.zeros(())
+    for name, head in heads.items():
+        labels = torch.from_numpy(examples.labels[name])[judged, None].expand(-1, kept.shape[1])
+        total = total + functional.cross_entropy(head(kept[judged]).flatten(0, 1), labels.flatten(), ignore_index=-1)
+    return total
 
 
 def _update(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
@@ -158,9 +197,13 @@ def _save_checkpoint(scratch: Path, state: dict[str, Any]) -> None:
 def _export(recipe: ProbeRecipe, out: Path, weights: dict[str, Tensor]) -> int:
     """Write float16 weights, and the configuration of a probe that is no CLIP; return the number of parameters."""
     out.mkdir(parents=True, exist_ok=True)
-    half = {name: value.to(_stored(name, value)).contiguous() for name, value in weights.items()}
+    part = {"clip-probe": "clip.", "video-probe": "probe.", "frame-probe": ""}[recipe.kind]
+    half = {
+        name.removeprefix(part): value.to(_stored(name, value)).contiguous()
+        for name, value in weights.items()
+        if name.startswith(part)
+    }
     if recipe.kind == "clip-probe":
-        half = {name.removeprefix("clip."): value for name, value in half.items() if name.startswith("clip.")}
         _save_weights(half, out / "open_clip_model.safetensors")
     else:
         _save_weights(half, out / "model.safetensors")

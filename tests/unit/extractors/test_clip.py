@@ -20,7 +20,7 @@ from ivbench.train.probe_checks import expected_hits, image_text_checks
 PROBES = Path(__file__).parents[3] / "zoo" / "probes"
 
 
-@pytest.fixture(scope="module", params=["clip-probe", "clip-probe-b"])
+@pytest.fixture(scope="module", params=["clip-probe"])
 def probe(request: pytest.FixtureRequest) -> ImageTextExtractor:
     loaded = load_extractor(PROBES / request.param)
     assert isinstance(loaded, ImageTextExtractor)

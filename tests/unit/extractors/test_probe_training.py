@@ -97,7 +97,7 @@ def test_a_training_that_was_cut_off_resumes_to_the_same_weights(
 
     from ivbench.train import torch_probes
 
-    small = {"steps": 4, "batch": 6, "checkpoint_every": 2, "resolutions": {"12x20": 1.0}}
+    small = {"steps": 4, "batch": 6, "checkpoint_every": 2, "resolutions": {"12x20": 1.0}, "frames_first": 2}
     widths = {"widths": [2, 1, 32, 1]} if name == "clip-probe" else {"widths": [8, 8, 8]}
     plan, file = recipe(name, **small, **widths), "open_clip_model" if name == "clip-probe" else "model"
     torch_probes.train(plan, tmp_path / "whole", tmp_path / "a", print)

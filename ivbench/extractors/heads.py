@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from ivbench.data.shapes.attributes import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, SIZES, STYLES
+from ivbench.data.shapes.labels import VOCABULARY
 
 __all__ = ["CLIP_HEADS", "FRAME_HEADS", "NONE"]
 
 NONE = "none"
 
 FRAME_HEADS: dict[str, tuple[str, ...]] = {
-    "shape": (*SHAPES, NONE),
-    "colour": (*COLOURS, NONE),
-    "background": (*BACKGROUNDS, NONE),
-    "size": (*SIZES, NONE),
-    "style": (*STYLES, NONE),
+    name: (*VOCABULARY[name], NONE) for name in ("shape", "colour", "background", "size", "style")
 }
 """What a single frame can show."""
 
-CLIP_HEADS: dict[str, tuple[str, ...]] = {**FRAME_HEADS, "motion": (*MOTIONS, NONE)}
+CLIP_HEADS: dict[str, tuple[str, ...]] = {**FRAME_HEADS, "motion": (*VOCABULARY["motion"], NONE)}
 """What a clip can show."""

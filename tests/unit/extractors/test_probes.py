@@ -135,10 +135,10 @@ def test_weights_that_do_not_fit_or_are_not_finite_are_refused(tmp_path: Path) -
     weights = load_file(folder / "model.safetensors")
     save_file({**weights, "project.bias": torch.full((32,), float("nan"))}, folder / "model.safetensors")
     with pytest.raises(NonFiniteError, match=r"project\.bias"):
-        probe(folder)
+        probe(folder, name="a-probe")
     save_file({k: v for k, v in weights.items() if k != "project.bias"}, folder / "model.safetensors")
     with pytest.raises(ConfigError, match=r"does not fit its config\.json"):
-        probe(folder)
+        probe(folder, name="a-probe")
     (folder / "config.json").write_text('{"widths": [8, 8, 8]}')
     with pytest.raises(ConfigError, match='lacks "extractor"'):
-        probe(folder)
+        probe(folder, name="a-probe")

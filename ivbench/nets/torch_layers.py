@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ivbench.spec import Block, VideoUNetSpec
-from ivbench.spec.parameters import VIDEO_CHANNELS
+from ivbench.spec.parameters import FARTHEST, VIDEO_CHANNELS
 
 __all__ = [
     "ResidualBlock",
@@ -21,6 +21,7 @@ __all__ = [
     "Upsample",
     "conv",
     "fourier",
+    "silent",
     "space_to_depth",
 ]
 
@@ -111,7 +112,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = nn.Conv2d(block.inputs, width, 3, padding=1)
         self.film = nn.Linear(spec.embedding_dim, 2 * width)
         self.norm2 = nn.GroupNorm(spec.groups, width)
-        self.conv2 = _silent(nn.Conv2d(width, width, 3, padding=1))
+        self.conv2 = silent(nn.Conv2d(width, width, 3, padding=1))
         if block.inputs != width:
             self.skip = nn.Linear(block.inputs, width)
         if block.attention:
@@ -156,7 +157,7 @@ class SpatialAttention(nn.Module):
         self.norm = nn.GroupNorm(spec.groups, width)
         self.qkv = nn.Linear(width, 3 * width)
         self.text = nn.Linear(spec.text_dim, 2 * width)
-        self.output = _silent(nn.Linear(width, width))
+        self.output = silent(nn.Linear(width, width))
 
     def text_kv(self, tokens: Tensor) -> Tensor:
         """[N, L, D] -> keys and values [N, 2, heads, L, head_dim]."""
@@ -183,7 +184,8 @@ class TemporalAttention(nn.Module):
         self.heads, self.head_dim = width // spec.head_dim, spec.head_dim
         self.norm = nn.GroupNorm(spec.groups, width)
         self.qkv = nn.Linear(width, 3 * width)
-        self.output = _silent(nn.Linear(width, width))
+        self.distance = nn.Parameter(torch.zeros(self.heads, 2 * FARTHEST + 1))
+        self.output = silent(nn.Linear(width, width))
 
     def forward(self, x: Tensor, frames: int, images: Tensor | None) -> Tensor:
         """[N, C, H, W] -> [N, C, H, W], the residual."""
@@ -191,7 +193,10 @@ class TemporalAttention(nn.Module):
         tokens = self.norm(x).permute(0, 2, 3, 1)
         qkv = self.qkv(tokens).reshape(n // frames, frames, h * w, 3, self.heads, self.head_dim)
         q, k, v = qkv.permute(3, 0, 2, 4, 1, 5)
-        bias = None if images is None else _alone(images, frames, q.dtype)
+        index = torch.arange(frames, device=x.device)
+        bias = self.distance[:, (index[None] - index[:, None]).clamp(-FARTHEST, FARTHEST) + FARTHEST]
+        if images is not None:
+            bias = bias + _alone(images, frames, q.dtype)
         y = _attend(q, k, v, bias).permute(0, 3, 1, 2, 4).reshape(n, h, w, c)
         return cast(Tensor, self.output(y)).permute(0, 3, 1, 2)
 
@@ -222,17 +227,15 @@ def _alone(images: Tensor, frames: int, dtype: torch.dtype) -> Tensor:
     return bias.masked_fill(images[:, None, None, None, None] & others, -math.inf)
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """Attention over the last axis but one: [B, P, heads, T, head_dim]."""
     if q.shape[-2] > _SHORT:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-    scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-    if bias is not None:
-        scores = scores + bias
+    scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + bias
     return cast(Tensor, scores.softmax(dim=-1) @ v)
 
 
-def _silent(module: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
+def silent(module: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
     """Start a residual at zero."""
     nn.init.zeros_(module.weight)
     assert module.bias is not None

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ivbench.errors import ShapeError
-from ivbench.nets.torch_layers import ResidualBlock, Stem, Upsample, conv, fourier, space_to_depth
+from ivbench.nets.torch_layers import ResidualBlock, Stem, Upsample, conv, fourier, silent, space_to_depth
 from ivbench.spec import Block, VideoUNetSpec, layout
 from ivbench.spec.parameters import FOURIER_DIM, VIDEO_CHANNELS
 
@@ -132,7 +132,7 @@ class TorchVideoUNet(nn.Module):
             x = module(x, embedding, frames, context.text.get(block.name), context.text_mask, context.images)
             if block.skip == "save":
                 skips.append(x)
-        output = cast(Tensor, self.head(x)).reshape(batch, frames, height, width, VIDEO_CHANNELS)
+        output = cast(Tensor, self.head(x, embedding)).reshape(batch, frames, height, width, VIDEO_CHANNELS)
         return _velocity(z, output, logsnr) if self.spec.clean_head else output
 
     def _require_inputs(self, tokens: Tensor, shape: tuple[int, ...], conditioning: Tensor | None) -> None:
@@ -166,18 +166,23 @@ class TorchVideoUNet(nn.Module):
 
 
 class _Head(nn.Module):
-    """Norm, SiLU, 3x3 convolution, depth to space."""
+    """Norm, FiLM where the spec has it, SiLU, 3x3 convolution, depth to space."""
 
     def __init__(self, spec: VideoUNetSpec) -> None:
         super().__init__()
         self.fold = spec.space_to_depth
         self.norm = nn.GroupNorm(spec.groups, spec.channels)
+        self.film = silent(nn.Linear(spec.embedding_dim, 2 * spec.channels)) if spec.head_film else None
         outputs = VIDEO_CHANNELS * self.fold**2
         self.weight = nn.Parameter(torch.zeros(outputs, spec.channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = conv(F.silu(self.norm(x)), self.weight, self.bias).permute(0, 2, 3, 1)
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        h = self.norm(x)
+        if self.film is not None:
+            scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
+            h = torch.addcmul(shift, h, 1 + scale)
+        y = conv(F.silu(h), self.weight, self.bias).permute(0, 2, 3, 1)
         return space_to_depth(y, self.fold, inverse=True)
 
 

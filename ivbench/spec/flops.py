@@ -32,12 +32,13 @@ def flops(spec: VideoUNetSpec, frames: int, height: int, width: int, text_length
         own = {name: shape for name, shape in shapes.items() if name.startswith(block.name + ".") and len(shape) > 1}
         macs += sum(_macs(name, shape, positions[block.level], frames) for name, shape in own.items())
         macs += _attention(block, positions[block.level], frames, text_length)
-    embedding = [shape for name, shape in shapes.items() if name.startswith("embedding.") and len(shape) > 1]
+    once = ("embedding.", "head.film.")
+    embedding = [shape for name, shape in shapes.items() if name.startswith(once) and len(shape) > 1]
     return 2 * (macs + frames * sum(map(math.prod, embedding)))
 
 
 def _macs(name: str, shape: tuple[int, ...], positions: int, frames: int) -> int:
-    if name.endswith("spatial.text.weight"):
+    if name.endswith(("spatial.text.weight", "temporal.distance")):
         return 0
     return math.prod(shape) * (frames if name.endswith("film.weight") else positions)
 

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from ivbench.spec.layout import Block, layout
 from ivbench.spec.video_unet import VideoUNetSpec
 
-__all__ = ["FOURIER_DIM", "VIDEO_CHANNELS", "count", "parameters"]
+__all__ = ["FARTHEST", "FOURIER_DIM", "VIDEO_CHANNELS", "count", "parameters"]
 
 VIDEO_CHANNELS = 3
 FOURIER_DIM = 64
 """Width of the sinusoidal embedding of log SNR, augmentation log SNR, guidance weight and frame index."""
+FARTHEST = 8
+"""Frames farther apart than this share one bias of temporal attention."""
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
@@ -44,6 +46,8 @@ def _parameters(spec: VideoUNetSpec) -> Shapes:
         else:
             yield from _convolution(block.name, block.inputs, block.outputs)
     yield from _norm("head.norm", spec.channels)
+    if spec.head_film:
+        yield from _linear("head.film", spec.embedding_dim, 2 * spec.channels)
     yield from _convolution("head", spec.channels, VIDEO_CHANNELS * fold)
 
 
@@ -74,6 +78,7 @@ def _block(block: Block, spec: VideoUNetSpec) -> Shapes:
     if block.temporal == "attention":
         yield from _norm(f"{name}.temporal.norm", width)
         yield from _linear(f"{name}.temporal.qkv", width, 3 * width)
+        yield f"{name}.temporal.distance", (width // spec.head_dim, 2 * FARTHEST + 1)
         yield from _linear(f"{name}.temporal.output", width, width)
     elif block.temporal == "convolution":
         yield from _norm(f"{name}.temporal.norm", width)

@@ -38,6 +38,7 @@ class VideoUNetSpec(BaseModel):
         description="the head makes the clean video x, and the net returns v = (alpha z - x) / sigma: noise need not "
         "pass through a net that is narrow for its space-to-depth (v-prediction only)",
     )
+    head_film: bool = Field(default=False, description="the embedding scales and shifts the head's features too")
     middle: int = Field(default=1, ge=0, description="blocks between the way down and the way up")
     skip_scale: float = Field(default=1.0, gt=0, description="factor on skip connections; Imagen: 1/sqrt(2)")
     groups: int = Field(default=8, gt=0, description="groups of each group norm")

@@ -15,6 +15,7 @@ from ivbench.errors import ShapeError  # noqa: E402 - after the gate
 from ivbench.nets import torch_layers  # noqa: E402
 from ivbench.nets.torch_video_unet import TorchVideoUNet  # noqa: E402
 from ivbench.spec import VideoUNetSpec, parameters  # noqa: E402
+from ivbench.spec.parameters import FARTHEST  # noqa: E402
 
 B, T, H, W, L, D = 3, 4, 8, 12, 5, 6
 SMALL: dict[str, Any] = {
@@ -33,6 +34,7 @@ FULL: dict[str, Any] = SMALL | {
     "augmentation": True,
     "guidance_embedding": True,
     "coordinates": True,
+    "head_film": True,
 }
 
 
@@ -90,6 +92,8 @@ def specs(draw: st.DrawFn) -> VideoUNetSpec:
         augmentation=conditioning and draw(st.booleans()),
         guidance_embedding=draw(st.booleans()),
         coordinates=draw(st.booleans()),
+        clean_head=draw(st.booleans()),
+        head_film=draw(st.booleans()),
         middle=draw(st.integers(0, 2)),
     )
 
@@ -178,6 +182,26 @@ def test_short_temporal_attention_is_the_fused_kernel(monkeypatch: pytest.Monkey
     plain = run(net, z, values)
     monkeypatch.setattr(torch_layers, "_SHORT", 0)
     torch.testing.assert_close(run(net, z, values), plain, atol=1e-5, rtol=0)
+
+
+def test_temporal_attention_knows_which_frame_came_first() -> None:
+    own = spec(temporal=("attention", "attention"))
+    net, x = net_of(own).get_submodule("middle.0.temporal"), normal(T, 16, 2, 3)
+    backwards = net(x.flip(0), T, None).flip(0)
+    assert (net(x, T, None) - backwards).abs().amax() > 1e-3
+    with torch.no_grad():
+        net.distance.fill_(0.7)
+    torch.testing.assert_close(net(x, T, None), net(x.flip(0), T, None).flip(0), atol=1e-5, rtol=0)
+
+
+def test_frames_that_are_far_apart_share_one_bias() -> None:
+    attention = net_of(spec(temporal=("none", "attention"))).get_submodule("middle.0.temporal")
+    frames = FARTHEST + 4
+    x = normal(frames, 16, 2, 3).requires_grad_()
+    attention.distance.data[:, -1] = -torch.inf  # nobody sees a frame that comes so much later
+    (seen,) = torch.autograd.grad(attention(x, frames, None)[0].square().sum(), x)
+    assert seen[:FARTHEST].abs().amax(dim=(1, 2, 3)).min() > 0
+    assert not seen[FARTHEST:].any()
 
 
 @pytest.mark.parametrize("name", ["tokens", "pooled", "conditioning", "augmentation", "guidance"])

@@ -84,6 +84,23 @@ def test_count_of_the_minimal_net_is_the_sum_by_hand() -> None:
             {"guidance_embedding": True},
             {"embedding.guidance.weight": (16, 64), "embedding.guidance.bias": (16,)},
         ),
+        ({"head_film": True}, {"head.film.weight": (16, 16), "head.film.bias": (16,)}),
+        (
+            {"temporal": ("attention",)},
+            {
+                f"{block}.temporal.{name}": shape
+                for block in ("down.0.0", "up.0.0")
+                for name, shape in {
+                    "norm.weight": (8,),
+                    "norm.bias": (8,),
+                    "qkv.weight": (24, 8),
+                    "qkv.bias": (24,),
+                    "distance": (1, 17),
+                    "output.weight": (8, 8),
+                    "output.bias": (8,),
+                }.items()
+            },
+        ),
         (
             {"temporal": ("convolution",)},
             {
@@ -185,6 +202,10 @@ def test_flops_of_the_minimal_net_are_two_a_mac_worked_out_by_hand() -> None:
 )
 def test_flops_of_mixing_are_these_by_hand_in_each_of_two_blocks(changes: dict[str, Any], macs_a_block: int) -> None:
     assert flops(spec(**changes), FRAMES, HEIGHT, WIDTH, TOKENS) == 2 * (MINIMAL_MACS + 2 * macs_a_block)
+
+
+def test_flops_of_the_heads_film_are_one_product_a_frame() -> None:
+    assert flops(spec(head_film=True), FRAMES, HEIGHT, WIDTH, TOKENS) == 2 * (MINIMAL_MACS + FRAMES * 16 * 16)
 
 
 def test_flops_leave_out_what_is_computed_once_a_stage() -> None:

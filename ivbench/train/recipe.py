@@ -11,9 +11,19 @@ from ivbench.config import Frozen
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
 from ivbench.zoo import find_zoo
 
-__all__ = ["KINDS", "StageRecipe", "find_recipe", "recipe_kind"]
+__all__ = ["KINDS", "NormalLogSNR", "StageRecipe", "find_recipe", "recipe_kind"]
 
 KINDS = ("stage", "text-encoder", "frame-probe", "video-probe", "clip-probe")
+
+
+class NormalLogSNR(Frozen):
+    """Log SNRs drawn from a normal distribution (Karras et al. 2022, 2206.00364, section 5), in nats.
+
+    A tenth of the rows keeps to the schedule at uniform times: sampling begins where a normal distribution has no mass.
+    """
+
+    mean: float
+    std: float = Field(gt=0)
 
 
 class StageRecipe(Frozen):
@@ -28,6 +38,10 @@ class StageRecipe(Frozen):
     learning_rate: float = Field(gt=0)
     warm_up: int = Field(default=200, ge=0, description="steps of linear warm-up; cosine decay to 0 follows")
     weight_decay: float = Field(default=0.01, ge=0)
+    optimizer: Literal["adamw", "muon"] = Field(
+        default="adamw",
+        description="muon: matrices and convolutions by Muon, whose steps are scaled to AdamW's; the rest by AdamW",
+    )
     betas: tuple[float, float] = (0.9, 0.99)
     clip_norm: float = Field(default=1.0, gt=0, description="gradients are scaled down to this norm")
     ema: float = Field(default=0.999, ge=0, lt=1)
@@ -36,11 +50,14 @@ class StageRecipe(Frozen):
         default=False, description="start the text projections at whitened text; see ivbench.train.torch_text_whitening"
     )
     images: float = Field(default=0.25, ge=0, le=1, description="share of rows that are packs of independent images")
-    logsnr_shift: float = Field(default=0.0, description="nats, added to the log SNR that training draws")
-    loss_knee: float | None = Field(
+    logsnr: NormalLogSNR | None = Field(
+        default=None, description="where training looks; None: the stage's schedule at uniform times"
+    )
+    loss_cap: float | None = Field(
         default=None,
-        description="nats: the squared error of v is weighted by sigmoid(loss_knee - logsnr), which spends the net on "
-        "structure rather than on the last traces of noise; None: not weighted",
+        gt=0,
+        description="the squared error of x is weighted by sqrt(SNR), from SNR 0.01 up to this; None: the plain "
+        "squared error of the stage's prediction",
     )
     augmentation_max_time: float = Field(
         default=0.6, ge=0, le=1, description="the conditioning video's log SNR is lambda(u), u ~ U[0, this]"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ivbench.cascade.conditioning import conditioning_video
 from ivbench.cascade.stage import stage_schedule
-from ivbench.diffusion.schedule import alpha, sigma
+from ivbench.diffusion import augment, diffuse, target
 from ivbench.errors import ConfigError, NonFiniteError
 from ivbench.nets.torch_video_unet import TorchVideoUNet
 from ivbench.results.atomic import write_bytes
@@ -24,6 +24,8 @@ from ivbench.text import TextEncoder
 from ivbench.train.batches import Batch, ShapesBatches
 from ivbench.train.recipe import StageRecipe
 from ivbench.train.torch_checkpoint import read_checkpoint, write_checkpoint
+from ivbench.train.torch_noise_levels import draw_logsnr, loss_weights
+from ivbench.train.torch_optimizer import make_optimizer
 from ivbench.train.torch_text_table import TextTable
 from ivbench.train.torch_text_whitening import whiten_text
 
@@ -64,12 +66,7 @@ class StageTrainer:
         if recipe.whiten_text:
             whiten_text(self.net, *self._table.pooled_and_tokens())
         self.average = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
-        self._optimizer = torch.optim.AdamW(
-            self.net.parameters(),
-            lr=recipe.learning_rate,
-            betas=recipe.betas,
-            weight_decay=recipe.weight_decay,
-        )
+        self._optimizer = make_optimizer(self.net, recipe)
         self._schedule = stage_schedule(stage)
         self.step, self.seconds = 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
@@ -175,17 +172,13 @@ class StageTrainer:
             torch._foreach_lerp_([*self.average.values()], [own[name] for name in self.average], 1 - decay)
 
     def _loss(self, batch: Batch) -> Tensor:
-        """Weighted mean squared error of the prediction; of v it is (1 + SNR) times that of x.
-
-        Source: Salimans & Ho 2022 (2202.00512), section 4; a sigmoid weight: Kingma & Gao 2023 (2303.00848).
-        """
+        """Weighted mean squared error of the prediction. Source: Imagen Video (2210.02303), equation 2."""
         x = torch.from_numpy(batch.video)
         count, frames, height, width, _ = x.shape
         generator = batch.generator
         times = (generator.random() + torch.arange(count, dtype=torch.float64) / count) % 1.0
         times = times[torch.from_numpy(generator.permutation(count))]
-        logsnr = self._logsnr(times) + self.recipe.logsnr_shift
-        a, s = (f(logsnr).float()[:, None, None, None, None] for f in (alpha, sigma))
+        logsnr = draw_logsnr(times, self._schedule, self.recipe.logsnr)
         eps = torch.from_numpy(generator.standard_normal(x.shape, dtype="float32"))
         low, augmentation = self._augmented(batch)
         context = self.net.prepare(
@@ -196,14 +189,9 @@ class StageTrainer:
             augmentation=augmentation,
             images=torch.from_numpy(batch.images) if batch.images.any() else None,
         )
-        prediction = self.net(a * x + s * eps, logsnr.float(), context)
-        target = {"v": a * eps - s * x, "eps": eps, "x": x}[self.stage.parameterization]
-        errors = (prediction - target).square().mean(dim=(1, 2, 3, 4))
-        return (errors * self._weights(logsnr)).mean()
-
-    def _weights(self, logsnr: Tensor) -> Tensor:
-        knee = self.recipe.loss_knee
-        return torch.ones_like(logsnr).float() if knee is None else torch.sigmoid(knee - logsnr).float()
+        prediction = self.net(diffuse(x, eps, logsnr), logsnr.float(), context)
+        errors = (prediction - target(x, eps, logsnr, self.stage.parameterization)).square().mean(dim=(1, 2, 3, 4))
+        return (errors * loss_weights(logsnr, self.stage.parameterization, self.recipe.loss_cap)).mean()
 
     def _augmented(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """The conditioning video, noised at the low resolution and then resized, with its log SNR [B]."""
@@ -213,17 +201,13 @@ class StageTrainer:
         if not self.stage.unet.augmentation:
             return conditioning_video(low, self._cropped(batch)), None
         times = torch.from_numpy(batch.generator.random(low.shape[0])) * self.recipe.augmentation_max_time
-        logsnr = self._logsnr(times)
-        a, s = (f(logsnr).float()[:, None, None, None, None] for f in (alpha, sigma))
+        logsnr = draw_logsnr(times, self._schedule)
         noise = torch.from_numpy(batch.generator.standard_normal(low.shape, dtype="float32"))
-        return conditioning_video(a * low + s * noise, self._cropped(batch)), logsnr.float()
+        return conditioning_video(augment(low, noise, logsnr), self._cropped(batch)), logsnr.float()
 
     def _cropped(self, batch: Batch) -> StageSpec:
         height, width = batch.video.shape[2:4]
         return self.stage.model_copy(update={"height": height, "width": width})
-
-    def _logsnr(self, times: Tensor) -> Tensor:
-        return torch.tensor([self._schedule.logsnr(t) for t in times.tolist()], dtype=torch.float64)
 
 
 def _same(own: BaseModel | None, stored: str | None) -> bool:

@@ -62,6 +62,9 @@ def test_a_recipe_of_no_known_kind_is_one_line(data: Any, message: str) -> None:
         ({"steps": "10"}, "steps: .* got '10'"),
         ({"ema": 1.0}, "ema: .* got 1.0"),
         ({"crop": [16]}, 'the key "crop.1" is missing'),
+        ({"optimizer": "sgd"}, "optimizer: .* got 'sgd'"),
+        ({"logsnr": {"mean": 0.0, "std": 0.0}}, "logsnr.std: .* got 0.0"),
+        ({"loss_cap": 0.0}, "loss_cap: .* got 0.0"),
         ({"learning_rate": float("nan")}, "learning_rate: .* got nan"),
     ],
 )

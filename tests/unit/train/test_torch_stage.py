@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 from safetensors.numpy import load_file  # noqa: E402 - after the gate
 
 from ivbench.errors import ConfigError, NonFiniteError, StoreError  # noqa: E402
+from ivbench.train import torch_stage  # noqa: E402
 from ivbench.train.torch_export import export_weights  # noqa: E402
 from ivbench.train.torch_stage import CHECKPOINT, LOG, StageTrainer  # noqa: E402
 from ivbench.train.torch_text_table import TextTable  # noqa: E402
@@ -82,9 +83,18 @@ def test_the_loss_on_a_batch_that_was_not_trained_on_falls(tiny: Any, tmp_path: 
     assert after < 0.93 * before
 
 
-@pytest.mark.parametrize("kind", ["base", "tsr", "ssr"])
-def test_killed_and_resumed_it_is_the_same_training_bit_for_bit(tiny: Any, tmp_path: Path, kind: str) -> None:
-    changes = {"crop": (8, 12)} if kind == "ssr" else {}
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("base", {}),
+        ("base", {"optimizer": "muon", "logsnr": {"mean": -1.0, "std": 2.0}, "loss_cap": 4.0}),
+        ("tsr", {}),
+        ("ssr", {"crop": (8, 12)}),
+    ],
+)
+def test_killed_and_resumed_it_is_the_same_training_bit_for_bit(
+    tiny: Any, tmp_path: Path, kind: str, changes: dict[str, Any]
+) -> None:
     whole = trainer(tiny, tmp_path / "whole", kind, **changes)
     whole.run(ignore)
     with pytest.raises(Killed):
@@ -126,6 +136,14 @@ def test_the_average_follows_the_weights(tiny: Any, tmp_path: Path) -> None:
     training.run(ignore)
     for name, value in training.net.state_dict().items():
         torch.testing.assert_close(training.average[name], before[name] + 0.9 * (value - before[name]))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_the_learning_rate_warms_up_and_falls_to_zero(tiny: Any, tmp_path: Path, optimizer: str) -> None:
+    trainer(tiny, tmp_path, optimizer=optimizer, warm_up=2, learning_rate=1e-3).run(ignore)
+    rates = [json.loads(line)["lr"] for line in (tmp_path / LOG).read_text().splitlines()]
+    cosine = [0.5 * (1 + np.cos(np.pi * share)) for share in (0, 0.25, 0.5, 0.75)]
+    np.testing.assert_allclose(rates, 1e-3 * np.array([0.5, 1, *cosine]))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +204,18 @@ def test_a_loss_that_is_not_finite_stops_the_training(tiny: Any, tmp_path: Path)
     assert not (tmp_path / CHECKPOINT).exists()
 
 
+def test_muon_moves_a_matrix_by_one_step_in_every_direction(tiny: Any, tmp_path: Path) -> None:
+    """Jordan et al. 2024: the update is the gradient with its singular values set to (about) one."""
+    training = trainer(tiny, tmp_path, optimizer="muon", warm_up=0, weight_decay=0.0, learning_rate=1e-3)
+    weight = training.net.head.weight
+    before = weight.detach().clone()
+    training._update()
+    moved = (weight.detach() - before).flatten(1)
+    size = 0.2 * max(moved.shape) ** 0.5 * 1e-3
+    values = torch.linalg.svdvals(moved) / size
+    assert 0.6 < values.min() <= values.max() < 1.3
+
+
 @pytest.mark.parametrize("parameterization", ["x", "eps", "v"])
 def test_a_perfect_prediction_has_no_loss(
     tiny: Any, tmp_path: Path, parameterization: str, monkeypatch: pytest.MonkeyPatch
@@ -203,7 +233,7 @@ def test_a_perfect_prediction_has_no_loss(
         return {"x": x, "eps": eps, "v": alpha * eps - sigma * x}[parameterization].float()
 
     monkeypatch.setattr(training.net, "forward", oracle)
-    monkeypatch.setattr(training, "_logsnr", lambda times: 4 - 8 * times)
+    monkeypatch.setattr(torch_stage, "draw_logsnr", lambda times, *_: 4 - 8 * times)
     assert training._loss(batch).item() < 1e-8
 
 

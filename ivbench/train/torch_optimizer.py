@@ -1,0 +1,29 @@
+"""The optimizer that a recipe names."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ivbench.train.recipe import StageRecipe
+
+__all__ = ["make_optimizer"]
+
+
+def make_optimizer(net: nn.Module, recipe: StageRecipe) -> torch.optim.Optimizer:
+    """AdamW, or Muon.
+
+    Muon's update of a matrix is its momentum with all singular values set to one (a convolution's kernel is read as
+    [out, in * height * width]), scaled to the root mean square of AdamW's updates, so that one learning rate serves
+    both; vectors are left to AdamW. Source: Jordan et al. 2024; the scale: Liu et al. 2025 (2502.16982), section 2.2.
+
+    Args:
+        net: whose parameters are trained.
+        recipe: learning rate, weight decay, betas, and which.
+    """
+    shared = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "betas": recipe.betas}
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(net.parameters(), **shared)
+    from timm.optim import Muon
+
+    return Muon(net.parameters(), **shared)

@@ -1,6 +1,6 @@
 """Features -> statistics -> number: frame FID, FVD, CLIP score, CLIP R-Precision, and what makes them trustworthy."""
 
-from ivbench.metrics.base import Batch, Conditions, Evidence, FeatureSource, Metric, Reference, Scored
+from ivbench.metrics.base import Batch, Conditions, Evidence, FeatureSource, Metric, Reference
 from ivbench.metrics.floors import NullFloor, null_floor
 from ivbench.metrics.frechet import frechet_distance, frechet_distance_of_features
 from ivbench.metrics.frechet_metric import CellStatistics, FrechetEvidence, FrechetMetric
@@ -27,7 +27,6 @@ __all__ = [
     "Profile",
     "Protocol",
     "Reference",
-    "Scored",
     "Texts",
     "bootstrap_interval",
     "differing_fields",

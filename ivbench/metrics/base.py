@@ -3,7 +3,7 @@
 metric = registry.load("metric", "frame_fid")()
 evidence = metric.gather(batches, conditions)      # streams; small; storable as arrays
 score = metric.score(evidence, conditions, seeds)  # a record of results.json
-difference = metric.difference(Scored("a", evidence, score), Scored("b", other, other_score))
+difference("a", score, "b", other_score)           # of ivbench.metrics.differences: records alone
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.metrics.floors import NullFloor
 from ivbench.metrics.intervals import Integers, standard_error
-from ivbench.metrics.protocol import Profile, Protocol, Scalar, require_same_protocol
+from ivbench.metrics.protocol import Profile, Protocol, Scalar
 from ivbench.metrics.statistics import Array, GaussianStatistics
 from ivbench.metrics.texts import Texts
-from ivbench.results.schema import Counts, Difference, Interval, RunScore, Score
+from ivbench.results.schema import Counts, Interval, RunScore, Score
 
 __all__ = [
     "Batch",
@@ -32,8 +32,8 @@ __all__ = [
     "FeatureSource",
     "Metric",
     "Reference",
-    "Scored",
     "missing",
+    "or_none",
     "require_runs",
     "run_scores",
 ]
@@ -137,15 +137,6 @@ class Evidence(ABC):
 E = TypeVar("E", bound=Evidence)
 
 
-@dataclass(frozen=True, eq=False)
-class Scored(Generic[E]):
-    """A cell's evidence and score of one metric."""
-
-    cell: str
-    evidence: E
-    score: Score
-
-
 class Metric(ABC, Generic[E]):
     """Base of every metric: stateless, one file each.
 
@@ -197,36 +188,8 @@ class Metric(ABC, Generic[E]):
         """
 
     @abstractmethod
-    def _paired(self, a: E, b: E) -> tuple[float, Interval | None]:
-        """Value and interval of a minus b on the same prompts."""
-
-    @abstractmethod
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
         """The deciding fields that this metric has beyond those of all metrics."""
-
-    def difference(self, a: Scored[E], b: Scored[E]) -> Difference | None:
-        """The paired difference of two cells of one suite: a minus b, same prompts, same noise.
-
-        Returns:
-            The record, or None where too few prompts leave no interval.
-
-        Raises:
-            ProtocolError: the scores have different protocols; names the fields.
-        """
-        require_same_protocol(a.score, b.score)
-        value, interval = self._paired(a.evidence, b.evidence)
-        if interval is None:
-            return None
-        decided = a.score.decisive and b.score.decisive and not interval.low <= 0.0 <= interval.high
-        return Difference(
-            a=a.cell,
-            b=b.cell,
-            metric=self.name,
-            protocol=a.score.protocol,
-            value=value,
-            interval=interval,
-            significant=decided,
-        )
 
     def label(self, source: FeatureSource) -> str:
         """The title, with the extractor's name where it is a probe: never FID, FVD or CLIP score alone."""
@@ -315,6 +278,11 @@ def run_scores(seeds: Sequence[int], values: Array) -> list[RunScore]:
     """One record a run, without the runs that have no value (NaN)."""
     pairs = zip(seeds, values.tolist(), strict=True)
     return [RunScore(seed=seed, value=value) for seed, value in pairs if np.isfinite(value)]
+
+
+def or_none(values: Array) -> list[float | None]:
+    """Values as a record holds them: None for NaN."""
+    return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
 def missing(metric: str, what: str) -> ConfigError:

@@ -14,7 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.errors import ShapeError
-from ivbench.metrics.base import Batch, Conditions, Evidence, Metric, Reference, missing, require_runs, run_scores
+from ivbench.metrics.base import (
+    Batch,
+    Conditions,
+    Evidence,
+    Metric,
+    Reference,
+    missing,
+    or_none,
+    require_runs,
+    run_scores,
+)
 from ivbench.metrics.floors import FLOOR_DRAWS, NullFloor, null_floor
 from ivbench.metrics.frechet import Target
 from ivbench.metrics.intervals import LEVEL, Integers, group_of_prompts, jackknife_interval
@@ -216,7 +226,7 @@ class FrechetMetric(Metric[FrechetEvidence]):
         decisive, notes = self._judge(conditions, evidence.dim, used)
         interval = jackknife_interval(evidence.pooled, _present(evidence.left_out))
         counts = Counts(generated=used + failed, failed=failed, used=used, reference=self._reference(conditions).count)
-        return self._record(
+        record = self._record(
             conditions,
             evidence.pooled,
             run_scores(seeds, evidence.runs),
@@ -226,6 +236,7 @@ class FrechetMetric(Metric[FrechetEvidence]):
             decisive and interval is not None,
             notes,
         )
+        return record.model_copy(update={"left_out": or_none(evidence.left_out)})
 
     def ground_truth(self, conditions: Conditions, dim: int) -> Score:
         """The record of real clips: the null floor's draws, as the same protocol as a cell of that many videos.
@@ -252,14 +263,6 @@ class FrechetMetric(Metric[FrechetEvidence]):
         record = self._record(conditions, floor.mean, runs, interval, counts, _beside(floor), decisive, notes)
         # The draws share their reference and overlap: no standard error.
         return record.model_copy(update={"stderr": None})
-
-    def _paired(self, a: FrechetEvidence, b: FrechetEvidence) -> tuple[float, Interval | None]:
-        value = a.pooled - b.pooled
-        if a.left_out.shape != b.left_out.shape:
-            return value, None
-        absent = np.isnan(a.left_out) & np.isnan(b.left_out)
-        sides = [np.where(np.isnan(one.left_out), one.pooled, one.left_out) for one in (a, b)]
-        return value, jackknife_interval(value, (sides[0] - sides[1])[~absent].tolist())
 
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
         reference = self._reference(conditions)

@@ -21,7 +21,6 @@ __all__ = [
     "bootstrap_interval",
     "group_of_prompts",
     "jackknife_interval",
-    "paired_prompt_differences",
     "prompt_means",
     "standard_error",
 ]
@@ -56,16 +55,6 @@ def prompt_means(prompts: Integers, values: Array) -> tuple[Integers, Array]:
     found, inverse = np.unique(prompts, return_inverse=True)
     sums = np.bincount(inverse, weights=values, minlength=len(found))
     return found, sums / np.bincount(inverse, minlength=len(found))
-
-
-def paired_prompt_differences(a: tuple[Integers, Array], b: tuple[Integers, Array]) -> Array:
-    """[P] mean of a minus mean of b for every prompt that both have.
-
-    Args:
-        a, b: (prompts, means) as `prompt_means` returns them.
-    """
-    _, in_a, in_b = np.intersect1d(a[0], b[0], assume_unique=True, return_indices=True)
-    return np.asarray(a[1][in_a] - b[1][in_b], dtype=np.float64)
 
 
 def bootstrap_interval(means: Array, draws: int = BOOTSTRAP_DRAWS) -> Interval | None:

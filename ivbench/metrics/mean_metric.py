@@ -18,14 +18,15 @@ from ivbench.metrics.base import (
     ExtractorKind,
     Metric,
     missing,
+    or_none,
     require_runs,
     run_scores,
 )
-from ivbench.metrics.intervals import Integers, bootstrap_interval, paired_prompt_differences, prompt_means
+from ivbench.metrics.intervals import Integers, bootstrap_interval, prompt_means
 from ivbench.metrics.protocol import Scalar
 from ivbench.metrics.statistics import Array
 from ivbench.metrics.texts import Texts
-from ivbench.results.schema import Counts, Interval, Score
+from ivbench.results.schema import Counts, Score
 
 __all__ = ["MeanEvidence", "MeanMetric"]
 
@@ -55,11 +56,16 @@ class MeanEvidence(Evidence):
         """Mean over prompts of the mean over a prompt's videos."""
         return float(prompt_means(self.prompt, self.columns[column])[1].mean())
 
-    def run_means(self) -> Array:
-        """[R] mean over prompts of `value`, run by run."""
-        value = self.columns["value"]
-        picks = [self.run == run for run in np.unique(self.run)]
-        return np.array([prompt_means(self.prompt[pick], value[pick])[1].mean() for pick in picks])
+    def by_prompt(self, num_prompts: int) -> list[Array]:
+        """For each of the R runs [P] mean of `value` over each prompt's videos, NaN for a prompt without any."""
+        rows = []
+        for run in np.unique(self.run):
+            pick = self.run == run
+            row = np.full(num_prompts, np.nan)
+            prompts, means = prompt_means(self.prompt[pick], self.columns["value"][pick])
+            row[prompts] = means
+            rows.append(row)
+        return rows
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """As arrays to be stored: `run`, `prompt`, and `column_*`."""
@@ -126,25 +132,21 @@ class MeanMetric(Metric[MeanEvidence]):
         means = prompt_means(evidence.prompt, evidence.columns["value"])[1]
         interval = bootstrap_interval(means)
         used = len(evidence.run)
-        return self._record(
+        by_prompt = evidence.by_prompt(conditions.num_prompts)
+        record = self._record(
             conditions,
             float(means.mean()),
-            run_scores(seeds, evidence.run_means()),
+            run_scores(seeds, np.array([np.nanmean(row) for row in by_prompt])),
             interval,
             Counts(generated=used + failed, failed=failed, used=used),
             {**self._context(evidence, conditions), **(context or {})},
             interval is not None,
             self._notes(evidence),
         )
+        return record.model_copy(update={"by_prompt": [or_none(row) for row in by_prompt]})
 
     def _notes(self, evidence: MeanEvidence) -> list[str]:
         return []
-
-    def _paired(self, a: MeanEvidence, b: MeanEvidence) -> tuple[float, Interval | None]:
-        sides = [prompt_means(one.prompt, one.columns["value"]) for one in (a, b)]
-        differences = paired_prompt_differences(sides[0], sides[1])
-        value = float(differences.mean()) if len(differences) else 0.0
-        return value, bootstrap_interval(differences)
 
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
         return {}

@@ -23,7 +23,7 @@ __all__ = [
     "task_id",
 ]
 
-TASK_FORMAT = 1
+TASK_FORMAT = 2
 """Bumped when a task's result changes its meaning or form: every stored entry is then computed anew."""
 
 Payload = dict[str, Any]

@@ -70,6 +70,14 @@ class Score(Record):
     fields: dict[str, str | int | float | bool | None] = Field(description="what the protocol's hash covers")
     value: float = Field(description="headline: pooled over runs for a Frechet metric, mean over prompts for a mean")
     runs: list[RunScore] = Field(description="one value a run, by the paper's convention")
+    by_prompt: list[list[float | None]] = Field(
+        default_factory=list,
+        description="of a mean: a list a run, the value of each prompt in suite order; None = no video of it",
+    )
+    left_out: list[float | None] = Field(
+        default_factory=list,
+        description="of a Frechet metric: the value without each group of prompts; None = a group without videos",
+    )
     mean: float = Field(description="mean over runs")
     stderr: float | None = Field(description="standard error over runs; None with one run")
     interval: Interval | None

@@ -24,10 +24,10 @@ from ivbench.metrics import (
     NullFloor,
     Pool,
     Reference,
-    Scored,
     Texts,
     profile,
 )
+from ivbench.metrics.differences import difference
 from ivbench.plan import ScoreTask
 from ivbench.results.schema import Difference, Score
 from ivbench.run.features import Features
@@ -91,12 +91,12 @@ class Scoring:
         found = []
         for earlier, later in self._pairs():
             for config in self._plan.suite.metrics:
-                sides = [self._scored(cell, config) for cell in (later, earlier)]
+                sides = [self._of(cell, config) for cell in (later, earlier)]
                 if sides[0] is None or sides[1] is None or sides[0].score.protocol != sides[1].score.protocol:
                     continue
-                difference = _metric(config).difference(sides[0], sides[1])
-                if difference is not None:
-                    found.append(difference)
+                one = difference(later, sides[0].score, earlier, sides[1].score)
+                if one is not None:
+                    found.append(one)
         return found
 
     def evidence(self, cell: str, metric: str) -> Evidence | None:
@@ -112,10 +112,6 @@ class Scoring:
         if len(cells) <= _ALL_PAIRS:
             return list(pairs(cells, 2))
         return [(cells[0], other) for other in cells[1:]]
-
-    def _scored(self, cell: str, metric: MetricConfig) -> Scored[Any] | None:
-        kept = self._of(cell, metric)
-        return None if kept is None else Scored(cell, kept.evidence, kept.score)
 
     def _score(self, task: ScoreTask) -> _Kept:
         metric = _metric(task.metric)

@@ -9,7 +9,6 @@ from ivbench.metrics.intervals import (
     bootstrap_interval,
     group_of_prompts,
     jackknife_interval,
-    paired_prompt_differences,
     prompt_means,
     standard_error,
 )
@@ -25,12 +24,6 @@ def test_a_prompts_mean_covers_all_its_videos() -> None:
     prompts, means = prompt_means(np.array([4, 1, 4, 4]), np.array([1.0, 5.0, 2.0, 6.0]))
     assert prompts.tolist() == [1, 4]
     assert means.tolist() == [5.0, 3.0]
-
-
-def test_paired_differences_use_the_prompts_of_both_sides() -> None:
-    a = (np.array([0, 1, 3]), np.array([1.0, 2.0, 3.0]))
-    b = (np.array([1, 2, 3]), np.array([1.5, 9.0, 1.0]))
-    assert paired_prompt_differences(a, b).tolist() == [0.5, 2.0]
 
 
 def test_the_bootstrap_covers_a_known_mean_95_times_in_100() -> None:

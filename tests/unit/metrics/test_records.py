@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,15 @@ from ivbench.metrics import (
     MeanMetric,
     Pool,
     Reference,
-    Scored,
     Texts,
     frechet_distance,
     frechet_distance_of_features,
     profile,
 )
+from ivbench.metrics.differences import difference, paired_values
 from ivbench.metrics.frechet_metric import CellStatistics
 from ivbench.metrics.intervals import group_of_prompts, jackknife_interval
+from ivbench.results.schema import Score
 from tests.unit.metrics.cells import batches, conditions
 
 FRECHET = ["frame_fid", "frame_fid_video_average", "frame_fid_first_frame", "fvd"]
@@ -53,10 +54,23 @@ def setting(name: str, **changes: Any) -> Conditions:
     return conditions(texts=texts, **changes)
 
 
-def scored(name: str, shift: float = 0.3, seed: int = 1, **changes: Any) -> Scored[Any]:
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A cell's evidence and score of one metric."""
+
+    cell: str
+    evidence: Any
+    score: Score
+
+
+def scored(name: str, shift: float = 0.3, seed: int = 1, **changes: Any) -> Scored:
     metric, chosen = registry.load("metric", name)(), setting(name, **changes)
     evidence = metric.gather(batches(cell(name, shift, seed)), chosen)
     return Scored(f"cell {shift}", evidence, metric.score(evidence, chosen, [0, 1]))
+
+
+def minus(a: Scored, b: Scored) -> Any:
+    return difference(a.cell, a.score, b.cell, b.score)
 
 
 def test_the_registry_has_the_six_metrics_and_the_accuracies() -> None:
@@ -94,32 +108,57 @@ def test_batches_do_not_change_a_number(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_stored_evidence_gives_the_same_record_and_difference(name: str) -> None:
+def test_stored_evidence_gives_the_same_record(name: str) -> None:
     metric, chosen = registry.load("metric", name)(), setting(name)
-    a, b = scored(name), scored(name, 0.8, 2)
+    a = scored(name)
     back = metric.restore(a.evidence.to_arrays())
     assert metric.score(back, chosen, [0, 1]) == a.score
-    assert metric.difference(replace(a, evidence=back), b) == metric.difference(a, b)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_difference_needs_the_records_alone(name: str) -> None:
+    a, b = scored(name), scored(name, 0.8, 2)
+    read = [Score.model_validate_json(one.score.model_dump_json()) for one in (a, b)]
+    assert difference(a.cell, read[0], b.cell, read[1]) == minus(a, b)
+
+
+@pytest.mark.parametrize("name", ["clip_score", "r_precision"])
+def test_a_means_record_holds_the_value_of_every_prompt_in_every_run(name: str) -> None:
+    one = scored(name)
+    videos, score = one.evidence, one.score
+    assert [len(row) for row in score.by_prompt] == [P] * R
+    for run, row in enumerate(score.by_prompt):
+        assert row == videos.columns["value"][videos.run == run].tolist()
+    assert np.mean(score.by_prompt) == pytest.approx(score.value)
+    assert score.left_out == []
+
+
+def test_a_prompt_that_one_side_lacks_is_left_out_of_a_paired_difference() -> None:
+    a, b = scored("clip_score").score, scored("clip_score", 0.8, 2).score
+    rows = [[None if prompt in (3, 4) else value for prompt, value in enumerate(row)] for row in a.by_prompt]
+    rows[0][7] = None  # the other run has it
+    values = paired_values(a.model_copy(update={"by_prompt": rows}), b)
+    whole = np.mean(a.by_prompt, axis=0) - np.mean(b.by_prompt, axis=0)
+    whole[7] = a.by_prompt[1][7] - np.mean([row[7] for row in b.by_prompt])
+    np.testing.assert_allclose(values, np.delete(whole, [3, 4]))
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_difference_is_paired_signed_and_zero_to_itself(name: str) -> None:
-    metric = registry.load("metric", name)()
     a, b = scored(name), scored(name, 0.8, 2)
-    forth, back = metric.difference(a, b), metric.difference(b, a)
+    forth, back = minus(a, b), minus(b, a)
     assert forth.value == pytest.approx(a.score.value - b.score.value, rel=1e-9)
     assert (forth.value, forth.interval.low) == pytest.approx((-back.value, -back.interval.high), rel=0.1)
     assert forth.interval.low < forth.value < forth.interval.high
-    itself = metric.difference(a, a)
+    itself = minus(a, a)
     assert (itself.value, itself.interval.low, itself.interval.high) == (0.0, 0.0, 0.0)
     assert not itself.significant
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_difference_across_protocols_is_an_error_that_names_the_field(name: str) -> None:
-    metric = registry.load("metric", name)()
     with pytest.raises(ProtocolError, match=r"fps \(3.0 / 24.0\)"):
-        metric.difference(scored(name), scored(name, fps=24.0))
+        minus(scored(name), scored(name, fps=24.0))
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -178,15 +217,13 @@ def test_the_left_out_values_are_those_of_scoring_without_the_group(name: str) -
 
 def test_the_difference_of_frechet_metrics_leaves_the_same_groups_out_of_both() -> None:
     a, b = scored("frame_fid"), scored("frame_fid", 0.8, 2)
-    metric = registry.load("metric", "frame_fid")()
     expected = jackknife_interval(a.score.value - b.score.value, (a.evidence.left_out - b.evidence.left_out).tolist())
-    assert metric.difference(a, b).interval == expected
+    assert minus(a, b).interval == expected
 
 
 def test_shared_noise_makes_a_paired_difference_tighter_than_its_sides() -> None:
-    metric = registry.load("metric", "frame_fid")()
     a, b = scored("frame_fid", 0.3), scored("frame_fid", 0.32)
-    both = metric.difference(a, b).interval
+    both = minus(a, b).interval
     assert both.high - both.low < 0.2 * (a.score.interval.high - a.score.interval.low)
 
 
@@ -200,9 +237,7 @@ def test_below_4_videos_a_dimension_a_frechet_metric_decides_nothing(name: str) 
     assert not record.decisive
     assert "bias-dominated: 10 videos for 3 feature dimensions; 12 are needed" in record.notes[0]
     other = metric.score(metric.gather(batches(few + 5.0), chosen), chosen, [0, 1])
-    a = Scored("a", metric.gather(batches(few), chosen), record)
-    b = Scored("b", metric.gather(batches(few + 5.0), chosen), other)
-    assert not metric.difference(a, b).significant
+    assert not difference("a", record, "b", other).significant
 
 
 @pytest.mark.parametrize("name", FRECHET)
@@ -260,8 +295,8 @@ def test_a_group_whose_videos_all_failed_is_left_out_of_the_jackknife() -> None:
     assert np.isnan(evidence.left_out).sum() == 5
     record = metric.score(evidence, chosen, [0, 1])
     assert "over 25 groups" in record.interval.method
-    difference = metric.difference(Scored("a", evidence, record), Scored("b", evidence, record))
-    assert "over 25 groups" in difference.interval.method
+    assert record.left_out.count(None) == 5
+    assert "over 25 groups" in difference("a", record, "b", record).interval.method
 
 
 def test_ddof_is_part_of_the_protocol_and_of_the_number() -> None:

@@ -4,6 +4,7 @@ from ivbench.config.canonical import canonical_json, digest, file_digest, text_d
 from ivbench.config.card import CardConfig, CardFile, parse_card
 from ivbench.config.cascade import cascade_schema, parse_cascade, read_cascade
 from ivbench.config.parse import Frozen, parse
+from ivbench.config.profile import Profile, profile
 from ivbench.config.settings import Guidance, Settings, StageSampling, Thresholding
 from ivbench.config.suite import (
     MetricConfig,
@@ -22,6 +23,7 @@ __all__ = [
     "Frozen",
     "Guidance",
     "MetricConfig",
+    "Profile",
     "PromptsConfig",
     "Settings",
     "StageSampling",
@@ -36,6 +38,7 @@ __all__ = [
     "parse_card",
     "parse_cascade",
     "parse_suite",
+    "profile",
     "read_cascade",
     "read_suite",
     "read_yaml",

@@ -41,10 +41,12 @@ class Thresholding:
             raise ConfigError(f"thresholding: percentile is {self.percentile:g}; it must be in [0, 100].")
 
     def __call__(self, x: Array) -> Array:
-        """[B, T, H, W, C] float -> the same shape and dtype, thresholded."""
+        """[B, T, H, W, C] float -> the same shape and dtype, thresholded; infinity becomes NaN, which no step hides."""
         if self.kind == "none":
             return x
-        return static_threshold(x) if self.kind == "static" else dynamic_threshold(x, self.percentile)
+        xp = array_namespace(x)
+        marked = xp.where(xp.isfinite(x), x, xp.full_like(x, math.nan))
+        return static_threshold(marked) if self.kind == "static" else dynamic_threshold(marked, self.percentile)
 
 
 def static_threshold(x: Array) -> Array:

@@ -6,7 +6,7 @@ from ivbench.metrics.frechet import frechet_distance, frechet_distance_of_featur
 from ivbench.metrics.frechet_metric import CellStatistics, FrechetEvidence, FrechetMetric
 from ivbench.metrics.intervals import bootstrap_interval, group_of_prompts, jackknife_interval, standard_error
 from ivbench.metrics.mean_metric import MeanEvidence, MeanMetric
-from ivbench.metrics.protocol import Profile, Protocol, differing_fields, profile, require_same_protocol
+from ivbench.metrics.protocol import Protocol, differing_fields, require_same_protocol
 from ivbench.metrics.statistics import GaussianStatistics
 from ivbench.metrics.texts import Pool, Texts
 
@@ -24,7 +24,6 @@ __all__ = [
     "Metric",
     "NullFloor",
     "Pool",
-    "Profile",
     "Protocol",
     "Reference",
     "Texts",
@@ -35,7 +34,6 @@ __all__ = [
     "group_of_prompts",
     "jackknife_interval",
     "null_floor",
-    "profile",
     "require_same_protocol",
     "standard_error",
 ]

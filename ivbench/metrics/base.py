@@ -16,10 +16,11 @@ from typing import ClassVar, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ivbench.config import Profile
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.metrics.floors import NullFloor
 from ivbench.metrics.intervals import Integers, standard_error
-from ivbench.metrics.protocol import Profile, Protocol, Scalar
+from ivbench.metrics.protocol import Protocol, Scalar
 from ivbench.metrics.statistics import Array, GaussianStatistics
 from ivbench.metrics.texts import Texts
 from ivbench.results.schema import Counts, Interval, RunScore, Score

@@ -5,21 +5,46 @@ The same prompts stand on both sides; cells of one suite share their noise too.
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ivbench.metrics.intervals import bootstrap_interval, jackknife_interval
+from ivbench.metrics.intervals import bootstrap_interval, jackknife_error, jackknife_interval
 from ivbench.metrics.protocol import require_same_protocol
 from ivbench.metrics.statistics import Array
 from ivbench.results.schema import Difference, Interval, Score
 
-__all__ = ["difference", "paired", "paired_values"]
+__all__ = ["Paired", "difference", "paired"]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A paired difference and how sure it is.
+
+    Attributes:
+        value: a minus b.
+        error: its standard error, over prompts or groups of prompts.
+        units: prompts or groups that stand behind it; units - 1 degrees of freedom.
+        interval: 95 %.
+        decisive: both scores decide.
+    """
+
+    value: float
+    error: float
+    units: int
+    interval: Interval
+    decisive: bool
+
+    @property
+    def significant(self) -> bool:
+        """The interval excludes 0, and both scores decide."""
+        return self.decisive and not self.interval.low <= 0.0 <= self.interval.high
 
 
 def difference(a: str, score_a: Score, b: str, score_b: Score) -> Difference | None:
-    """The paired difference of two cells: a minus b.
+    """The paired difference of two cells as a record: a minus b.
 
     Args:
         a, b: ids of the cells.
@@ -31,63 +56,63 @@ def difference(a: str, score_a: Score, b: str, score_b: Score) -> Difference | N
     Raises:
         ProtocolError: the scores have different protocols; names the fields.
     """
-    value, interval = paired(score_a, score_b)
-    if interval is None:
+    found = paired(score_a, score_b)
+    if found is None:
         return None
-    decided = score_a.decisive and score_b.decisive and not interval.low <= 0.0 <= interval.high
     return Difference(
         a=a,
         b=b,
         metric=score_a.metric,
         protocol=score_a.protocol,
-        value=value,
-        interval=interval,
-        significant=decided,
+        value=found.value,
+        interval=found.interval,
+        significant=found.significant,
     )
 
 
-def paired(a: Score, b: Score) -> tuple[float, Interval | None]:
-    """Value and 95 % interval of a minus b; no interval where too few prompts are left.
+def paired(a: Score, b: Score) -> Paired | None:
+    """The paired difference a minus b; None where too few prompts leave no interval.
 
-    A mean: the prompts that both have, by cluster bootstrap. A Frechet metric: the difference of the pooled values, by
-    the jackknife over the same groups of prompts left out of both sides.
-
-    Raises:
-        ProtocolError: as `difference`.
-    """
-    values = paired_values(a, b)
-    if a.by_prompt:
-        return (float(values.mean()), bootstrap_interval(values)) if len(values) else (a.value - b.value, None)
-    return a.value - b.value, jackknife_interval(a.value - b.value, values.tolist())
-
-
-def paired_values(a: Score, b: Score) -> Array:
-    """What the interval of a difference is made from.
-
-    Returns:
-        Of a mean [P] differences by prompt, over all runs; of a Frechet metric [G] differences without each group.
+    A mean: over the prompts that both have, by cluster bootstrap. A Frechet metric: the difference of the pooled
+    values, by the jackknife with the same groups of prompts left out of both sides.
 
     Raises:
-        ProtocolError: as `difference`.
+        ProtocolError: the scores have different protocols; names the fields.
     """
     require_same_protocol(a, b)
+    decisive = a.decisive and b.decisive
     if a.by_prompt and b.by_prompt:
-        first, second = _prompt_means(a), _prompt_means(b)
-        return np.asarray((first - second)[np.isfinite(first - second)])
-    return _without_groups(a, b)
+        values = _by_prompt(a, b)
+        interval = bootstrap_interval(values)
+        if interval is None:
+            return None
+        error = float(values.std(ddof=1)) / math.sqrt(len(values))
+        return Paired(float(values.mean()), error, len(values), interval, decisive)
+    left_out, value = _without_groups(a, b).tolist(), a.value - b.value
+    interval = jackknife_interval(value, left_out)
+    if interval is None:
+        return None
+    return Paired(value, jackknife_error(left_out), len(left_out), interval, decisive)
 
 
-def _prompt_means(score: Score) -> Array:
-    """[P] mean over runs of each prompt, NaN where no run has it."""
-    rows = np.array(score.by_prompt, np.float64)
+def _by_prompt(a: Score, b: Score) -> Array:
+    """[P] differences of the prompts that both have, run by run where the runs are as many, then the mean over runs."""
+    rows = [np.array(score.by_prompt, np.float64) for score in (a, b)]
+    same_runs = len(rows[0]) == len(rows[1])
+    differences = _mean(rows[0] - rows[1]) if same_runs else _mean(rows[0]) - _mean(rows[1])
+    return np.asarray(differences[np.isfinite(differences)])
+
+
+def _mean(rows: Array) -> Array:
+    """[R, P] -> [P] mean over the runs that have a value, NaN where none has."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a prompt without any video is NaN on purpose
         return np.asarray(np.nanmean(rows, axis=0))
 
 
 def _without_groups(a: Score, b: Score) -> Array:
-    """A group that one side lacks leaves that side whole; one that both lack does not count."""
-    sides: Sequence[Array] = [np.array(score.left_out, np.float64) for score in (a, b)]
+    """[G] differences without each group; a group that one side lacks leaves that side whole."""
+    sides = [np.array(score.left_out, np.float64) for score in (a, b)]
     if len(sides[0]) != len(sides[1]):
         return np.empty(0)
     absent = np.isnan(sides[0]) & np.isnan(sides[1])

@@ -20,6 +20,7 @@ __all__ = [
     "LEVEL",
     "bootstrap_interval",
     "group_of_prompts",
+    "jackknife_error",
     "jackknife_interval",
     "prompt_means",
     "standard_error",
@@ -128,8 +129,13 @@ def jackknife_interval(estimate: float, left_out: Sequence[float]) -> Interval |
     groups = len(left_out)
     if groups < 2:
         return None
-    deviations = np.asarray(left_out, dtype=np.float64) - np.mean(left_out)
-    error = math.sqrt((groups - 1) / groups * float(np.sum(np.square(deviations))))
-    reach = float(special.stdtrit(groups - 1, (1 + LEVEL) / 2)) * error
+    reach = float(special.stdtrit(groups - 1, (1 + LEVEL) / 2)) * jackknife_error(left_out)
     method = f"delete-a-group jackknife over {groups} groups of prompts, reference held fixed"
     return Interval(low=estimate - reach, high=estimate + reach, level=LEVEL, method=method)
+
+
+def jackknife_error(left_out: Sequence[float]) -> float:
+    """Standard error of an estimate from its G >= 2 values with one group left out; the formula of the interval."""
+    groups = len(left_out)
+    deviations = np.asarray(left_out, dtype=np.float64) - np.mean(left_out)
+    return math.sqrt((groups - 1) / groups * float(np.sum(np.square(deviations))))

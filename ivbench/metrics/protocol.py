@@ -1,6 +1,6 @@
 """What decides a number, and the rule that numbers of two protocols are never compared.
 
-A profile is a named, versioned preset of choices. A protocol id is `metric/profile@version+hash`, the hash over every
+A protocol id is `metric/profile@version+hash`, the hash over every
 field that decides the number.
 """
 
@@ -11,52 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ivbench.errors import ConfigError, ProtocolError, did_you_mean
+from ivbench.errors import ProtocolError
 from ivbench.results.schema import Score
 
-__all__ = ["PROFILES", "Profile", "Protocol", "Scalar", "differing_fields", "profile", "require_same_protocol"]
+__all__ = ["Protocol", "Scalar", "differing_fields", "require_same_protocol"]
 
 Scalar = str | int | float | bool | None
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A named, versioned preset of choices; a changed choice is a new version.
-
-    Attributes:
-        name: as in suites, "ivbench".
-        version: bumped whenever numbers move.
-        ddof: of a Frechet metric's covariances: 1, or 0 as in StyleGAN-V and cd-fvd.
-        candidates: of R-Precision: the true caption and this number less one of others.
-    """
-
-    name: str
-    version: int
-    ddof: int = 1
-    candidates: int = 100
-
-    def __post_init__(self) -> None:
-        if self.ddof not in (0, 1):
-            raise ConfigError(f'profile "{self.name}": ddof is {self.ddof}. Allowed: 0, 1.')
-        if self.candidates < 2:
-            raise ConfigError(f'profile "{self.name}": candidates is {self.candidates}. Allowed: 2 or more.')
-
-
-PROFILES = {
-    "ivbench": Profile("ivbench", 1),
-    "ivbench-ddof0": Profile("ivbench-ddof0", 1, ddof=0),
-}
-
-
-def profile(name: str) -> Profile:
-    """The profile of a name.
-
-    Raises:
-        ConfigError: no such profile; says the nearest one.
-    """
-    if name not in PROFILES:
-        raise ConfigError(f'no profile is called "{name}".{did_you_mean(name, PROFILES)}')
-    return PROFILES[name]
 
 
 @dataclass(frozen=True)

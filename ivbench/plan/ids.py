@@ -6,9 +6,10 @@ Whatever can change a task's result is in its payload; labels, descriptions and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from ivbench.config import StageSampling, canonical_json, digest
+from ivbench.config import StageSampling, canonical_json, digest, profile
 from ivbench.config.suite import MetricConfig, ReferenceConfig
 from ivbench.plan.sources import CascadeSource, Execution
 
@@ -18,13 +19,14 @@ __all__ = [
     "cell_id",
     "encode_payload",
     "extract_payload",
+    "metric_payload",
     "sample_payload",
     "score_payload",
     "task_id",
 ]
 
-TASK_FORMAT = 2
-"""Bumped when a task's result changes its meaning or form: every stored entry is then computed anew."""
+TASK_FORMAT = {"encode": 1, "sample": 1, "extract": 1, "score": 2}
+"""By kind; raised when a result changes its meaning or form: stored entries of that kind are then computed anew."""
 
 Payload = dict[str, Any]
 
@@ -44,7 +46,7 @@ def encode_payload(source: CascadeSource, execution: Execution, prompts: Sequenc
     """
     return {
         "kind": "encode",
-        "format": TASK_FORMAT,
+        "format": TASK_FORMAT["encode"],
         "text": _text(source),
         "prompts": list(prompts),
         "execution": execution.model_dump(mode="json"),
@@ -78,7 +80,7 @@ def sample_payload(
     stage = source.spec.stages[stage_index]
     return {
         "kind": "sample",
-        "format": TASK_FORMAT,
+        "format": TASK_FORMAT["sample"],
         "stage": stage.model_dump(mode="json"),
         "weights": source.weights.get(stage.name),
         "adapter": source.adapter,
@@ -97,7 +99,7 @@ def extract_payload(extractor: str, extractor_digest: str, execution: Execution,
     """Extract the features of a block of final videos."""
     return {
         "kind": "extract",
-        "format": TASK_FORMAT,
+        "format": TASK_FORMAT["extract"],
         "extractor": extractor,
         "digest": extractor_digest,
         "execution": execution.model_dump(mode="json"),
@@ -127,8 +129,8 @@ def score_payload(
     """
     return {
         "kind": "score",
-        "format": TASK_FORMAT,
-        "metric": metric.model_dump(mode="json"),
+        "format": TASK_FORMAT["score"],
+        "metric": metric_payload(metric),
         "extractor": extractor_digest,
         "reference": reference.model_dump(mode="json"),
         "video": video,
@@ -136,6 +138,15 @@ def score_payload(
         "prompts": list(prompts),
         "consumes": list(consumes),
     }
+
+
+def metric_payload(metric: MetricConfig) -> Payload:
+    """What a suite says of a metric, with every choice of its profile.
+
+    Raises:
+        ConfigError: no such profile.
+    """
+    return {"name": metric.name, "extractor": metric.extractor, "profile": asdict(profile(metric.profile))}
 
 
 def cell_id(source: CascadeSource, samplings: Sequence[StageSampling], noise: str) -> str:

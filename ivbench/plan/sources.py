@@ -10,7 +10,7 @@ from pydantic import Field
 from ivbench.config import Frozen, MetricConfig, Settings, digest
 from ivbench.errors import ConfigError, DigestError
 from ivbench.spec import CascadeSpec
-from ivbench.zoo import Card, list_cards, read_card
+from ivbench.zoo import Card, folder_digest, list_cards, read_card
 
 __all__ = ["CascadeSource", "Execution", "cascade_source", "extractor_digests"]
 
@@ -77,8 +77,8 @@ def cascade_source(card: Card, zoo: Path | None = None) -> CascadeSource:
 
 def _encoder_digest(encoder: str, card: Card, zoo: Path | None) -> str:
     folder = Path(encoder)
-    if len(folder.parts) > 1 and (folder / "card.yaml").is_file():
-        return read_card(folder).digest
+    if len(folder.parts) > 1 and folder.is_dir():
+        return read_card(folder).digest if (folder / "card.yaml").is_file() else folder_digest(folder)
     cards = {entry.name: entry for entry in list_cards(zoo)}
     found = cards.get(encoder)
     if found is None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ivbench import registry
-from ivbench.config import MetricConfig, digest
+from ivbench.config import MetricConfig, digest, profile
 from ivbench.data.prompts import prompt_digest
 from ivbench.data.shapes import caption, combinations
 from ivbench.errors import NonFiniteError
@@ -25,10 +25,10 @@ from ivbench.metrics import (
     Pool,
     Reference,
     Texts,
-    profile,
 )
 from ivbench.metrics.differences import difference
 from ivbench.plan import ScoreTask
+from ivbench.plan.ids import metric_payload
 from ivbench.results.schema import Difference, Score
 from ivbench.run.features import Features
 from ivbench.run.job import Entry, Job
@@ -38,7 +38,7 @@ __all__ = ["Scoring"]
 
 _ALL_PAIRS = 8
 """Up to this many cells every pair is compared; beyond it, every cell with the first."""
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ class Scoring:
         last, extractor = plan.source.spec.stages[-1], self._job.models.extractor(config.extractor)
         conditions = Conditions(
             source=FeatureSource(extractor.name, extractor.digest, extractor.preprocess),
-            profile=profile(config.profile or "ivbench"),
+            profile=profile(config.profile),
             frames=last.frames,
             fps=last.fps,
             height=last.height,
@@ -211,7 +211,7 @@ class Scoring:
             {
                 "kind": kind,
                 "format": _FORMAT,
-                "metric": config.model_dump(mode="json"),
+                "metric": metric_payload(config),
                 "extractor": self._plan.extractors[config.extractor],
                 "execution": self._plan.execution.model_dump(mode="json"),
                 "reference": reference_digest(self._plan),

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ivbench.errors import MissingFileError, ShapeError
+from ivbench.errors import ShapeError
 
-__all__ = ["TextEmbeddings", "TextEncoder", "folder_digest", "masked_mean"]
-
-_IDENTITY = (
-    "added_tokens.json",
-    "config.json",
-    "special_tokens_map.json",
-    "spiece.model",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
-"""Besides the weights (`*.safetensors`), the files of an encoder's folder that decide its embeddings."""
+__all__ = ["TextEmbeddings", "TextEncoder", "masked_mean"]
 
 
 @dataclass(frozen=True)
@@ -89,31 +77,3 @@ def masked_mean(tokens: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray
         raise ShapeError("a prompt has no valid token, at least one is needed. Keep the end token.")
     total = np.where(mask[..., None], tokens, np.float32(0)).sum(axis=1, dtype=np.float32)
     return (total / counts[:, None]).astype(np.float32)
-
-
-def folder_digest(folder: Path) -> str:
-    """The identity of an encoder's folder: sha256 over the names and sha256s of the files that decide its embeddings.
-
-    The digest is that of the lines "<sha256>  <name>", sorted by name, as `sha256sum` prints them.
-
-    Args:
-        folder: config.json, tokenizer files and *.safetensors; anything else (cards, licences) is not covered.
-
-    Raises:
-        MissingFileError: no safetensors or no config.json.
-    """
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights or not (folder / "config.json").is_file():
-        raise MissingFileError(
-            f"{folder} is not a text encoder's folder: config.json, a tokenizer and *.safetensors are needed "
-            "(pickled weights are never read). Convert the weights to safetensors."
-        )
-    extra = sorted(folder.glob("*.safetensors.index.json"))
-    files = [*weights, *extra, *(folder / name for name in _IDENTITY if (folder / name).is_file())]
-    lines = [f"{_sha256(file)}  {file.name}\n" for file in sorted(files, key=lambda file: file.name)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

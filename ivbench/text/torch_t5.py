@@ -17,7 +17,8 @@ from transformers import AutoConfig, AutoTokenizer, T5EncoderModel
 from transformers.utils import logging
 
 from ivbench.errors import ConfigError, MissingFileError, NonFiniteError
-from ivbench.text.encoder import TextEmbeddings, folder_digest, masked_mean
+from ivbench.text.encoder import TextEmbeddings, masked_mean
+from ivbench.zoo import folder_digest
 
 __all__ = ["T5TextEncoder"]
 

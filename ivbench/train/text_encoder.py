@@ -21,7 +21,7 @@ from ivbench.config.parse import Frozen, parse
 from ivbench.config.yaml import read_yaml
 from ivbench.data.shapes.attributes import STYLES, Attributes, combinations
 from ivbench.data.shapes.captions import PHRASINGS, caption, vocabulary_captions
-from ivbench.text.encoder import folder_digest
+from ivbench.zoo import folder_digest
 
 __all__ = [
     "SENTINELS",

@@ -50,6 +50,16 @@ def test_thresholding_chooses_by_kind_and_keeps_float32(rng: np.random.Generator
     assert Thresholding("dynamic")(x).dtype == np.float32
 
 
+@pytest.mark.parametrize("kind", ["static", "dynamic"])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_thresholding_hides_no_infinity(asarray: Any, kind: Any, bad: float) -> None:
+    x = np.full((2, 1, 2, 2, 1), 0.5)
+    x[0, 0, 1, 1, 0] = bad
+    got = np.asarray(Thresholding(kind)(asarray(x)))
+    assert np.isnan(got[0, 0, 1, 1, 0])
+    assert np.isfinite(got[1]).all()
+
+
 def test_thresholding_checks_itself() -> None:
     with pytest.raises(ConfigError, match=r'"dynamc"\. Allowed: none, static, dynamic'):
         Thresholding("dynamc")  # type: ignore[arg-type]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ivbench.metrics import Batch, Conditions, FeatureSource, profile
+from ivbench.config import profile
+from ivbench.metrics import Batch, Conditions, FeatureSource
 
 SOURCE = FeatureSource("shapes-frame", "0" * 64, "squash to 24x40, bilinear", published=False)
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from ivbench.config import Profile, profile
 from ivbench.errors import ConfigError, ProtocolError
-from ivbench.metrics.protocol import Profile, Protocol, differing_fields, profile, require_same_protocol
+from ivbench.metrics.protocol import Protocol, differing_fields, require_same_protocol
 from ivbench.results.schema import Counts, Score
 
 FIELDS = {"extractor": "shapes-frame", "weights": "a" * 64, "frames": 4, "fps": 3.0, "ddof": 1, "generated": 64}

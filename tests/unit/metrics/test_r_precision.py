@@ -5,8 +5,8 @@ from math import comb
 import numpy as np
 import pytest
 
+from ivbench.config import Profile
 from ivbench.errors import ConfigError, ShapeError
-from ivbench.metrics.protocol import Profile
 from ivbench.metrics.r_precision import RPrecision, expected_precision
 from ivbench.metrics.texts import Pool, Texts
 from tests.unit.metrics.cells import conditions

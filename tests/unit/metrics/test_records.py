@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ivbench import registry
+from ivbench.config import profile
 from ivbench.errors import ConfigError, NonFiniteError, ProtocolError, ShapeError
 from ivbench.metrics import (
     Conditions,
@@ -20,9 +21,8 @@ from ivbench.metrics import (
     Texts,
     frechet_distance,
     frechet_distance_of_features,
-    profile,
 )
-from ivbench.metrics.differences import difference, paired_values
+from ivbench.metrics.differences import difference, paired
 from ivbench.metrics.frechet_metric import CellStatistics
 from ivbench.metrics.intervals import group_of_prompts, jackknife_interval
 from ivbench.results.schema import Score
@@ -137,10 +137,13 @@ def test_a_prompt_that_one_side_lacks_is_left_out_of_a_paired_difference() -> No
     a, b = scored("clip_score").score, scored("clip_score", 0.8, 2).score
     rows = [[None if prompt in (3, 4) else value for prompt, value in enumerate(row)] for row in a.by_prompt]
     rows[0][7] = None  # the other run has it
-    values = paired_values(a.model_copy(update={"by_prompt": rows}), b)
+    found = paired(a.model_copy(update={"by_prompt": rows}), b)
     whole = np.mean(a.by_prompt, axis=0) - np.mean(b.by_prompt, axis=0)
-    whole[7] = a.by_prompt[1][7] - np.mean([row[7] for row in b.by_prompt])
-    np.testing.assert_allclose(values, np.delete(whole, [3, 4]))
+    whole[7] = a.by_prompt[1][7] - b.by_prompt[1][7]  # grown from the same noise
+    left = np.delete(whole, [3, 4])
+    assert found is not None
+    assert (found.value, found.units) == (pytest.approx(left.mean()), 28)
+    assert found.error == pytest.approx(left.std(ddof=1) / np.sqrt(28))
 
 
 @pytest.mark.parametrize("name", METRICS)

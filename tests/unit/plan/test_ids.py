@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from ivbench.config import Guidance, StageSampling, Thresholding
+from ivbench.config.profile import PROFILES
 from ivbench.config.suite import MetricConfig, ReferenceConfig
+from ivbench.errors import ConfigError
 from ivbench.plan import CascadeSource, Execution
 from ivbench.plan.ids import encode_payload, extract_payload, sample_payload, score_payload, task_id
 
@@ -165,6 +168,8 @@ def test_every_resolved_field_of_the_other_tasks_changes_their_id(source: Cascad
     ids = {"": task_id(make(**arguments))}
     for name, value in arguments.items():
         for path, changed in mutations(value):
+            if path == ".profile":
+                continue  # a name; what it stands for is the next test's
             if name == "source" and not path.startswith((".text_encoder", ".spec.text")):
                 assert task_id(make(**{**arguments, name: changed})) == ids[""], path
             else:
@@ -173,7 +178,26 @@ def test_every_resolved_field_of_the_other_tasks_changes_their_id(source: Cascad
     assert len(ids) > 4
 
 
+@pytest.mark.parametrize("change", [{"version": 2}, {"ddof": 0}, {"candidates": 50}, {"name": "other"}])
+def test_every_choice_of_a_profile_changes_the_id_of_a_score(
+    change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("d", ReferenceConfig(), {}, [0], ["p"], ["x"])
+    metric = MetricConfig(name="m", extractor="e")
+    before = task_id(score_payload(metric, *arguments))
+    named = metric.model_copy(update={"profile": "ivbench"})
+    assert task_id(score_payload(named, *arguments)) == before
+    monkeypatch.setitem(PROFILES, "ivbench", replace(PROFILES["ivbench"], **change))
+    assert task_id(score_payload(metric, *arguments)) != before
+
+
+def test_an_unknown_profile_is_found_with_the_plan() -> None:
+    metric = MetricConfig(name="m", extractor="e", profile="ivbnch")
+    with pytest.raises(ConfigError, match=r'no profile is called "ivbnch"\. Did you mean "ivbench"'):
+        score_payload(metric, "d", ReferenceConfig(), {}, [0], ["p"], ["x"])
+
+
 def test_an_id_is_the_same_in_every_session(source: CascadeSource) -> None:
     """A golden value: where it moves, every user's store is computed anew, so bump TASK_FORMAT and say it."""
     payload = extract_payload("e", "d", Execution(), ["s"])
-    assert task_id(payload) == "968bbf562d55f75eed5ce4aab0f6cbd02be736fc35ca3a023284610e6823d971"
+    assert task_id(payload) == "e8390c7d7b7ed8f4ea82f0ed19d4d2acab60c696f98caeba6e566064ac73869f"

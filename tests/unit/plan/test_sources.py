@@ -58,6 +58,21 @@ def test_a_text_encoder_must_be_one(zoo: Path) -> None:
         cascade_source(read_card("tiny", zoo), zoo)
 
 
+def test_a_text_encoder_without_a_card_is_known_by_its_files(zoo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "own" / "t5"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    digests = []
+    cascade = zoo / "tiny" / "cascade.yaml"
+    spec = yaml.safe_load(cascade.read_text())
+    spec["text"]["encoder"] = str(folder)
+    cascade.write_text(yaml.safe_dump(spec))
+    for weights in (b"one", b"two", b"one"):
+        (folder / "model.safetensors").write_bytes(weights)
+        digests.append(cascade_source(read_card("tiny", zoo), zoo).text_encoder)
+    assert digests[0] == digests[2] != digests[1]
+
+
 def test_card_and_cascade_name_one_text_encoder(zoo: Path) -> None:
     path = zoo / "tiny" / "card.yaml"
     path.write_text(path.read_text() + "text_encoder: other\n")

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ivbench.errors import MissingFileError, ShapeError
-from ivbench.text import folder_digest, masked_mean
+from ivbench.text import masked_mean
+from ivbench.zoo import folder_digest
 
 
 def _folder(root: Path) -> Path:

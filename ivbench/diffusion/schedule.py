@@ -77,6 +77,9 @@ def sigma_ratio(logsnr_s: float, logsnr_t: float) -> float:
     return math.exp(0.5 * (_softplus(logsnr_t) - _softplus(logsnr_s)))
 
 
+_LARGEST = 60.0
+
+
 @dataclass(frozen=True)
 class CosineSchedule:
     """The continuous cosine schedule: lambda(t) = -2 log tan(a t + b) + shift.
@@ -229,5 +232,8 @@ def _within(logsnr: float, low: float, high: float, shift: float = 0.0) -> float
 def _require_range(logsnr_min: float, logsnr_max: float, shift: float = 0.0) -> None:
     if not all(math.isfinite(value) for value in (logsnr_min, logsnr_max, shift)):
         raise ConfigError(f"schedule: logsnr_min {logsnr_min}, logsnr_max {logsnr_max}, shift {shift} must be finite.")
-    if logsnr_min >= logsnr_max:
-        raise ConfigError(f"schedule: logsnr_min {logsnr_min:g} must be below logsnr_max {logsnr_max:g}.")
+    if not -_LARGEST <= logsnr_min < logsnr_max <= _LARGEST:
+        raise ConfigError(
+            f"schedule: logsnr_min {logsnr_min:g} must be below logsnr_max {logsnr_max:g}, both within "
+            f"{_LARGEST:g} nats of 0: beyond that float64 has no angle for them."
+        )

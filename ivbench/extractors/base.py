@@ -58,6 +58,9 @@ class ImageTextExtractor(Extractor, Protocol):
     def embed_text(self, texts: list[str]) -> NDArray[np.float32]:
         """Unit vectors [N, D] of N texts."""
 
+    def truncated(self, texts: list[str]) -> NDArray[np.bool_]:
+        """[N] which of N texts are longer than it can read, and lose their ends."""
+
 
 def load_extractor(folder: Path, device: str = "cpu") -> Extractor:
     """Load the extractor of a zoo folder, after its files' digests were verified.

@@ -109,6 +109,17 @@ class ClipExtractor:
             return np.empty((0, self.dim), np.float32)
         return check_features(np.concatenate(parts).astype(np.float32), self.name)
 
+    def truncated(self, texts: list[str]) -> NDArray[np.bool_]:
+        """[N] which texts have more than `context_length` tokens, start and end included: they lose their ends."""
+        return np.array([self._length(text) > self.context_length for text in texts], bool)
+
+    def _length(self, text: str) -> int:
+        """Tokens of a text, start and end included."""
+        inner = getattr(self._tokenize, "tokenizer", None)  # open_clip's door to a Hugging Face tokenizer
+        if inner is None:
+            return len(self._tokenize.encode(text)) + 2
+        return len(inner(self._tokenize.clean_fn(text)).input_ids)
+
     @torch.no_grad()
     def _frames(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device).permute(0, 3, 1, 2).float() / 255.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -33,6 +34,11 @@ class AttributeAccuracy(MeanMetric):
     kind: ClassVar[ExtractorKind] = "clips"
     unit: ClassVar[str] = "%"
     attribute: ClassVar[str]
+
+    def require_prompts(self, prompts: Sequence[str]) -> None:
+        """Every prompt must be a canonical caption of the shapes domain: nothing else says what a video should show."""
+        for text in prompts:
+            self._asked(text)
 
     def values(self, images: NDArray[np.floating], prompts: Integers, conditions: Conditions) -> dict[str, Array]:
         """Column `value`: 100 where the verdict is right, else 0; `images` are verdicts [B, 6].

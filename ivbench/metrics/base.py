@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ivbench.config import Profile
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.metrics.floors import NullFloor
-from ivbench.metrics.intervals import Integers, standard_error
+from ivbench.metrics.intervals import FEWEST_PROMPTS, Integers, standard_error
 from ivbench.metrics.protocol import Protocol, Scalar
 from ivbench.metrics.statistics import Array, GaussianStatistics
 from ivbench.metrics.texts import Texts
@@ -33,6 +33,7 @@ __all__ = [
     "FeatureSource",
     "Metric",
     "Reference",
+    "few_prompts",
     "missing",
     "or_none",
     "require_runs",
@@ -165,6 +166,13 @@ class Metric(ABC, Generic[E]):
             ConfigError: the conditions lack what this metric needs.
         """
 
+    def require_prompts(self, prompts: Sequence[str]) -> None:
+        """Refuse prompts that this metric can't score, before anything is sampled; most score any.
+
+        Raises:
+            ConfigError: says which prompt, and why.
+        """
+
     @abstractmethod
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> E:
         """Evidence from what its `to_arrays` wrote."""
@@ -279,6 +287,13 @@ def run_scores(seeds: Sequence[int], values: Array) -> list[RunScore]:
     """One record a run, without the runs that have no value (NaN)."""
     pairs = zip(seeds, values.tolist(), strict=True)
     return [RunScore(seed=seed, value=value) for seed, value in pairs if np.isfinite(value)]
+
+
+def few_prompts(count: int) -> list[str]:
+    """A note where too few prompts stand behind an interval for it to decide anything; else none."""
+    if count >= FEWEST_PROMPTS:
+        return []
+    return [f"{count} prompts: at least {FEWEST_PROMPTS} are needed to decide anything"]
 
 
 def or_none(values: Array) -> list[float | None]:

@@ -1,4 +1,4 @@
-"""The null floor of a Frechet metric: what real clips score in the number generated. Also its ground-truth row."""
+"""The null floor of a Frechet metric: what real clips score in the place of a cell's. Also its ground-truth row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.errors import ShapeError
-from ivbench.metrics.frechet import frechet_distance
+from ivbench.metrics.frechet import Target
 from ivbench.metrics.statistics import Array, GaussianStatistics, finite_features
 
 __all__ = ["FLOOR_DRAWS", "NullFloor", "null_floor"]
@@ -20,7 +20,7 @@ _SEED = 20221005
 
 @dataclass(frozen=True, eq=False)
 class NullFloor:
-    """The Frechet metric of real clips against disjoint real clips.
+    """The Frechet metric of real clips of the prompts against the reference, which has none of them.
 
     Attributes:
         values: [draws] float64, one a draw.
@@ -39,7 +39,7 @@ class NullFloor:
 
     @property
     def q95(self) -> float:
-        """95 % quantile over the draws: what real clips stay below 19 times out of 20."""
+        """95 % quantile over the draws, interpolated between the two that are nearest."""
         return float(np.quantile(self.values, 0.95))
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -54,43 +54,40 @@ class NullFloor:
 
 
 def null_floor(
-    features: NDArray[np.floating],
+    bank: NDArray[np.floating],
     rows_of: Callable[[NDArray[np.floating]], NDArray[np.floating]],
-    count: int,
-    ddof: int = 1,
+    samples: int,
+    reference: Target,
+    reference_count: int,
     draws: int = FLOOR_DRAWS,
 ) -> NullFloor:
-    """Draw `count` real clips and score them against all the other real clips, again and again.
+    """Score real clips of a cell's own prompts in the place of its videos, again and again.
 
-    Give reference count + `count` clips, all of one distribution, and every draw is the experiment of a cell exactly,
-    with real clips in place of generated ones. With the reference's clips alone, each draw's reference is smaller by
-    `count`, and the floor is a little too high.
+    Each draw is the experiment of a cell exactly: the same prompts, as many clips of each, the same reference. So the
+    floor has the bias of that number of videos, and of those prompts: few prompts are no fair sample of all.
 
     Args:
-        features: [K, ...] features of K real clips.
+        bank: [K, P, ...] features of K real clips of each of P prompts, none of them in the reference.
         rows_of: [N, ...] features of N clips -> [M, D] rows of the metric.
-        count: clips in the place of generated ones.
-        ddof: of both covariances.
+        samples: clips of each prompt in a draw, at most K: those of all runs of a cell together.
+        reference: the reference's statistics.
+        reference_count: clips behind them.
         draws: how many times; seeded.
 
     Returns:
         The value of every draw.
 
     Raises:
-        ShapeError: fewer than 2 clips are left as a reference.
+        ShapeError: the bank has fewer clips of a prompt than a draw needs.
         NonFiniteError: NaN or infinity.
     """
-    total = len(features)
-    if total - count < 2:
-        raise ShapeError(
-            f"a null floor of {count} clips needs at least {count + 2} real clips, got {total}. "
-            "Enlarge the reference set or generate fewer videos."
-        )
+    clips, prompts = bank.shape[:2]
+    if samples > clips:
+        raise ShapeError(f"a null floor of {samples} clips a prompt needs as many in its bank, got {clips}.")
     generator = np.random.Generator(np.random.Philox(key=_SEED))
-    whole = GaussianStatistics.of(rows_of(features))
     values = []
     for _ in range(draws):
-        chosen = np.sort(generator.permutation(total)[:count])
-        drawn = GaussianStatistics.of(rows_of(features[chosen]))
-        values.append(frechet_distance(drawn, whole.without(drawn), ddof))
-    return NullFloor(np.array(values), count, total - count)
+        chosen = generator.random((clips, prompts)).argsort(axis=0)[:samples]
+        drawn = bank[chosen, np.arange(prompts)].reshape(samples * prompts, *bank.shape[2:])
+        values.append(reference.distance(GaussianStatistics.of(rows_of(drawn))))
+    return NullFloor(np.array(values), samples * prompts, reference_count)

@@ -20,6 +20,7 @@ from ivbench.metrics.base import (
     Evidence,
     Metric,
     Reference,
+    few_prompts,
     missing,
     or_none,
     require_runs,
@@ -129,16 +130,23 @@ class FrechetMetric(Metric[FrechetEvidence]):
         """
         return merge_all(GaussianStatistics.of(self.rows(block)) for block in features)
 
-    def floor(self, features: NDArray[np.floating], count: int, ddof: int = 1, draws: int = FLOOR_DRAWS) -> NullFloor:
+    def floor(
+        self, bank: NDArray[np.floating], samples: int, conditions: Conditions, draws: int = FLOOR_DRAWS
+    ) -> NullFloor:
         """The null floor of this metric; see `null_floor`.
 
         Args:
-            features: [K, T, D] or [K, D] of real clips: best the reference's and `count` more.
-            count: videos generated in a cell, all runs together.
-            ddof: of the profile.
+            bank: [K, P, T, D] or [K, P, D] of real clips of the prompts.
+            samples: videos of each prompt in a cell, all runs together.
+            conditions: with the reference.
             draws: how many times.
+
+        Raises:
+            ConfigError: no reference.
         """
-        return null_floor(features, self.rows, count, ddof, draws)
+        reference = self._reference(conditions)
+        target = Target(reference.statistics, conditions.profile.ddof)
+        return null_floor(bank, self.rows, samples, target, reference.count, draws)
 
     def gather(self, batches: Iterable[Batch], conditions: Conditions) -> FrechetEvidence:
         """Stream one cell's features into evidence; as `statistics`, then `evidence`."""
@@ -256,7 +264,7 @@ class FrechetMetric(Metric[FrechetEvidence]):
             raise missing(f"the ground truth of {self.name}", "a null floor")
         decisive, notes = self._judge(conditions, dim, floor.count)
         low, high = np.quantile(floor.values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        method = f"range of {len(floor.values)} draws of {floor.count} real clips"
+        method = f"range of {len(floor.values)} draws of {floor.count} real clips of the prompts"
         interval = Interval(low=float(low), high=float(high), level=LEVEL, method=method)
         counts = Counts(generated=floor.count, failed=0, used=floor.count, reference=self._reference(conditions).count)
         runs = [RunScore(seed=draw, value=value) for draw, value in enumerate(floor.values.tolist())]
@@ -291,7 +299,8 @@ class FrechetMetric(Metric[FrechetEvidence]):
                 f"the null floor was drawn with {floor.count} clips against {floor.reference_count}, "
                 f"this value with {used} against {reference.count}"
             )
-        return fewest >= needed, notes
+        few = few_prompts(conditions.num_prompts)
+        return fewest >= needed and not few, [*notes, *few]
 
 
 def _present(left_out: Array) -> list[float]:

@@ -17,11 +17,13 @@ from ivbench.results.schema import Interval
 
 __all__ = [
     "BOOTSTRAP_DRAWS",
+    "FEWEST_PROMPTS",
     "LEVEL",
     "bootstrap_interval",
     "group_of_prompts",
     "jackknife_error",
     "jackknife_interval",
+    "percentage_interval",
     "prompt_means",
     "standard_error",
 ]
@@ -30,7 +32,8 @@ LEVEL = 0.95
 BOOTSTRAP_DRAWS = 2000
 _SEED = 20221005
 _CHUNK = 250
-_FEWEST_GROUPS = 20
+FEWEST_PROMPTS = 20
+"""Fewer prompts or groups of prompts than this: intervals miss too often, and decide nothing."""
 _MOST_GROUPS = 40
 
 Integers = NDArray[np.int64]
@@ -90,6 +93,37 @@ def bootstrap_interval(means: Array, draws: int = BOOTSTRAP_DRAWS) -> Interval |
     return Interval(low=float(low), high=float(high), level=LEVEL, method=method)
 
 
+def percentage_interval(means: Array) -> Interval | None:
+    """Wilson's interval of a percentage from per-prompt percentages, for as many prompts as would vary as much.
+
+    centre +- reach, of p = mean / 100 and n = p (1 - p) / var(mean):
+    (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
+
+    Near 0 and 100 a bootstrap's interval is too narrow, and of equal values it has no width at all. With one 0 or 100
+    a prompt n is the number of prompts less one; with means over runs and frames, more.
+
+    Args:
+        means: [P] one value a prompt in [0, 100], over all its runs and frames.
+
+    Returns:
+        The interval in [0, 100], or None with fewer than 2 prompts.
+
+    Source: Wilson 1927; n of clustered values: Franco et al. 2019, "Comparative study of confidence intervals for
+    proportions in complex sample surveys", J. Survey Statistics and Methodology 7(3).
+    """
+    count = len(means)
+    if count < 2:
+        return None
+    p, variance = float(means.mean()) / 100.0, float(means.var(ddof=1)) / 1e4 / count
+    n = count - 1.0 if variance == 0.0 or not 0.0 < p < 1.0 else max(p * (1.0 - p) / variance, 1.0)
+    z = float(special.ndtri((1 + LEVEL) / 2))
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    method = f"Wilson's interval over {count} prompts"
+    low, high = max(0.0, 100.0 * (centre - reach)), min(100.0, 100.0 * (centre + reach))
+    return Interval(low=low, high=high, level=LEVEL, method=method)
+
+
 def group_of_prompts(num_prompts: int) -> Integers:
     """The jackknife's group of each prompt: fixed by the number of prompts alone, so all cells of a suite share it.
 
@@ -102,8 +136,8 @@ def group_of_prompts(num_prompts: int) -> Integers:
     Returns:
         [P] int64 in [0, groups).
     """
-    even = (g for g in range(_FEWEST_GROUPS, _MOST_GROUPS + 1) if num_prompts % g == 0)
-    groups = num_prompts if num_prompts <= _MOST_GROUPS else next(even, _FEWEST_GROUPS)
+    even = (g for g in range(FEWEST_PROMPTS, _MOST_GROUPS + 1) if num_prompts % g == 0)
+    groups = num_prompts if num_prompts <= _MOST_GROUPS else next(even, FEWEST_PROMPTS)
     order = np.random.Generator(np.random.Philox(key=_SEED)).permutation(num_prompts)
     group = np.empty(num_prompts, np.int64)
     group[order] = np.arange(num_prompts) % max(groups, 1)

@@ -17,12 +17,13 @@ from ivbench.metrics.base import (
     Evidence,
     ExtractorKind,
     Metric,
+    few_prompts,
     missing,
     or_none,
     require_runs,
     run_scores,
 )
-from ivbench.metrics.intervals import Integers, bootstrap_interval, prompt_means
+from ivbench.metrics.intervals import Integers, bootstrap_interval, percentage_interval, prompt_means
 from ivbench.metrics.protocol import Scalar
 from ivbench.metrics.statistics import Array
 from ivbench.metrics.texts import Texts
@@ -130,7 +131,7 @@ class MeanMetric(Metric[MeanEvidence]):
         """The record of one cell: mean over prompts, with its bootstrap interval."""
         require_runs(seeds, evidence.videos)
         means = prompt_means(evidence.prompt, evidence.columns["value"])[1]
-        interval = bootstrap_interval(means)
+        interval = percentage_interval(means) if self.unit == "%" else bootstrap_interval(means)
         used = len(evidence.run)
         by_prompt = evidence.by_prompt(conditions.num_prompts)
         record = self._record(
@@ -140,16 +141,20 @@ class MeanMetric(Metric[MeanEvidence]):
             interval,
             Counts(generated=used + failed, failed=failed, used=used),
             {**self._context(evidence, conditions), **(context or {})},
-            interval is not None,
-            self._notes(evidence),
+            not few_prompts(len(means)),
+            [*self._notes(evidence, conditions), *few_prompts(len(means))],
         )
         return record.model_copy(update={"by_prompt": [or_none(row) for row in by_prompt]})
 
-    def _notes(self, evidence: MeanEvidence) -> list[str]:
-        return []
+    def _notes(self, evidence: MeanEvidence, conditions: Conditions) -> list[str]:
+        cut = 0 if conditions.texts is None else conditions.texts.truncated
+        many = f"{cut} of {conditions.num_prompts} prompts are" if cut != 1 else "1 prompt is"
+        return [f"{many} longer than {conditions.source.name} reads: it did not see the end"] if cut else []
 
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
-        return {}
+        if conditions.texts is None:
+            return {}
+        return {"text_prefix": "none", "truncated_prompts": conditions.texts.truncated}
 
     def _texts(self, conditions: Conditions) -> Texts:
         if conditions.texts is None:

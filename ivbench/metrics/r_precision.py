@@ -84,13 +84,14 @@ class RPrecision(MeanMetric):
             beside["motion_merged"] = evidence.mean("motion_merged")
         return beside
 
-    def _notes(self, evidence: MeanEvidence) -> list[str]:
-        tied = evidence.mean("tied")
-        return [f"{tied:.1f} % of frames tie with another caption; ties count as misses"] if tied > 0 else []
+    def _notes(self, evidence: MeanEvidence, conditions: Conditions) -> list[str]:
+        tied, notes = evidence.mean("tied"), super()._notes(evidence, conditions)
+        return [f"{tied:.1f} % of frames tie with another caption; ties count as misses", *notes] if tied > 0 else notes
 
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
         _, pool = self._pool(conditions)
         return {
+            **super()._own_fields(conditions),
             "pool": pool.digest,
             "pool_size": len(pool.captions),
             "candidates": conditions.profile.candidates,

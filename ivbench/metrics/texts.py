@@ -83,11 +83,13 @@ class Texts:
         captions: P prompts in suite order.
         embeddings: [P, D] float64, unit norm.
         pool: for R-Precision; None where it is not scored.
+        truncated: prompts that are longer than the extractor reads.
     """
 
     captions: tuple[str, ...]
     embeddings: Array
     pool: Pool | None = None
+    truncated: int = 0
 
     @classmethod
     def of(
@@ -95,6 +97,7 @@ class Texts:
         captions: Sequence[str],
         embeddings: NDArray[np.floating],
         pool: Pool | None = None,
+        truncated: int = 0,
     ) -> Texts:
         """Texts from embeddings of any length.
 
@@ -102,6 +105,7 @@ class Texts:
             captions: P prompts.
             embeddings: [P, D] float.
             pool: of captions, embedded by the same extractor.
+            truncated: how many prompts are longer than the extractor reads.
 
         Raises:
             ShapeError: the lengths differ.
@@ -109,4 +113,4 @@ class Texts:
         """
         if len(captions) != len(embeddings):
             raise ShapeError(f"{len(captions)} prompts need as many embeddings, got {len(embeddings)}.")
-        return cls(tuple(captions), unit_norm(embeddings), pool)
+        return cls(tuple(captions), unit_norm(embeddings), pool, truncated)

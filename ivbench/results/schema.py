@@ -1,4 +1,4 @@
-"""`results.json`, version 1: everything that a report, a comparison or a gate may say, and nothing else.
+"""`results.json`, version 2: everything that a report, a comparison or a gate may say, and nothing else.
 
 Written by score (a run), read by report, check and compare. Every field is described; readers never compute a
 statistic. Older versions are upgraded on read (`ivbench.results.upgrade`).
@@ -27,7 +27,7 @@ __all__ = [
     "SuiteInfo",
 ]
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 
 
 class Record(BaseModel):

@@ -12,7 +12,13 @@ __all__ = ["UPGRADES", "upgrade"]
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
-UPGRADES: Mapping[int, Step] = {}
+
+def _to_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 adds a score's `by_prompt` and `left_out`, which are empty where an old run did not keep them."""
+    return data
+
+
+UPGRADES: Mapping[int, Step] = {1: _to_2}
 """From a version to the next: `UPGRADES[1]` makes a version 2 of a version 1. Version 1 is the first."""
 
 

@@ -26,7 +26,7 @@ FEATURES = "features"
 """Name of the array in an entry of features."""
 CHUNK = 64
 """Reference clips an entry: a larger reference keeps the entries of a smaller one."""
-_FORMAT = 1
+_FORMAT = 2
 _SERVES = {"frames": ("frames",), "clips": ("clips",), "image_text": ("image_text", "frames")}
 
 Floats = NDArray[np.float32]
@@ -48,11 +48,12 @@ class Features:
         """Load the extractors that missing scores need, so that a wrong one is found before anything is sampled.
 
         Raises:
-            ConfigError: an extractor does not serve the metric that names it.
+            ConfigError: an extractor does not serve the metric that names it, or the metric not these prompts.
             IvbenchError: a file is missing, altered, holds NaN or does not fit.
         """
         for task in self._job.missing(self._plan.score):
             metric, name = registry.load("metric", task.metric.name), task.metric.extractor
+            metric().require_prompts(self._plan.prompts)
             extractor = self._job.models.extractor(name)
             if metric.kind not in _SERVES[extractor.kind]:
                 raise ConfigError(
@@ -113,17 +114,19 @@ class Features:
 
         return self._kept(entry, "real", make)
 
-    def texts(self, extractor: str, texts: Sequence[str]) -> Floats:
-        """Embeddings [N, D] of texts by an image-text extractor."""
+    def texts(self, extractor: str, texts: Sequence[str]) -> tuple[Floats, int]:
+        """Embeddings [N, D] of texts by an image-text extractor, and how many of them it could not read to the end."""
 
-        def make() -> Floats:
+        def make() -> Entry:
             found = self._job.models.extractor(extractor)
             if not isinstance(found, ImageTextExtractor):
                 raise ConfigError(f'extractor "{extractor}" has no text side. Name an image-text extractor.')
-            return found.embed_text(list(texts))
+            embeddings = _finite(found.embed_text(list(texts)))
+            return Entry({FEATURES: embeddings}, {"truncated": int(found.truncated(list(texts)).sum())})
 
         entry = self._id("texts", extractor, texts=[prompt_digest(text) for text in texts])
-        return self._kept(entry, "texts", make)
+        kept = self._job.kept(entry, "texts", make)
+        return kept.arrays[FEATURES], int(kept.about["truncated"])
 
     def _features(self, task: ExtractTask) -> Floats:
         def make() -> Floats:
@@ -132,13 +135,7 @@ class Features:
         return self._kept(task.id, task.kind, make)
 
     def _kept(self, entry: str, kind: str, make: Callable[[], Floats]) -> Floats:
-        def checked() -> Entry:
-            features = make()
-            if not np.isfinite(features).all():
-                raise NonFiniteError("features hold NaN or infinity. Verify the extractor's weights with its card.")
-            return Entry({FEATURES: features})
-
-        features: Floats = self._job.kept(entry, kind, checked).arrays[FEATURES]
+        features: Floats = self._job.kept(entry, kind, lambda: Entry({FEATURES: _finite(make())})).arrays[FEATURES]
         return features
 
     def _id(self, kind: str, extractor: str, **deciding: Any) -> str:
@@ -153,3 +150,9 @@ class Features:
                 **deciding,
             }
         )
+
+
+def _finite(features: Floats) -> Floats:
+    if not np.isfinite(features).all():
+        raise NonFiniteError("features hold NaN or infinity. Verify the extractor's weights with its card.")
+    return features

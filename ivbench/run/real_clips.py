@@ -14,7 +14,10 @@ from ivbench.data.shapes.labels import attributes_of
 from ivbench.errors import ConfigError
 from ivbench.plan import Plan
 
-__all__ = ["clips_of_prompts", "have_clips", "reference_clips", "reference_digest", "require_reference"]
+__all__ = ["FLOOR", "clips_of_prompts", "have_clips", "reference_clips", "reference_digest", "require_reference"]
+
+FLOOR = 1_000_000
+"""Samples of `clips_of_prompts` from here on are the null floor's: no run has as many."""
 
 Clips = NDArray[np.uint8]
 

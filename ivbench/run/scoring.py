@@ -8,6 +8,7 @@ from itertools import combinations as pairs
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivbench import registry
 from ivbench.config import MetricConfig, digest, profile
@@ -32,13 +33,15 @@ from ivbench.plan.ids import metric_payload
 from ivbench.results.schema import Difference, Score
 from ivbench.run.features import Features
 from ivbench.run.job import Entry, Job
-from ivbench.run.real_clips import have_clips, reference_digest
+from ivbench.run.real_clips import FLOOR, have_clips, reference_digest
 
 __all__ = ["Scoring"]
 
 _ALL_PAIRS = 8
 """Up to this many cells every pair is compared; beyond it, every cell with the first."""
 _FORMAT = 2
+_BANK = 8
+"""Real clips of each prompt that the null floor draws from, or twice the videos of a cell where these are more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,20 +157,31 @@ class Scoring:
         return conditions
 
     def _with_reference(self, metric: FrechetMetric, config: MetricConfig, conditions: Conditions) -> Conditions:
-        """The first `reference.count` real clips are the reference; with as many more as generated, the floor."""
-        count, generated = self._plan.suite.reference.count, self._generated()
-        real = self._features.reference(config.extractor, count + generated)
-        reference = Reference(metric.reference([real[:count]]), reference_digest(self._plan), count)
+        """The first `reference.count` real clips are the reference; the floor's are others, of the prompts."""
+        count, samples = self._plan.suite.reference.count, self._samples_of_a_prompt()
+        real = self._features.reference(config.extractor, count)
+        reference = Reference(metric.reference([real]), reference_digest(self._plan), count)
+        compared = replace(conditions, reference=reference)
+        clips = max(_BANK, 2 * samples)
 
         def make() -> Entry:
-            return Entry(metric.floor(real, generated, conditions.profile.ddof).to_arrays())
+            return Entry(metric.floor(self._bank(config.extractor, clips), samples, compared).to_arrays())
 
-        floor = self._job.kept(self._id("floor", config, counts=[count, generated]), "floor", make)
-        return replace(conditions, reference=reference, floor=NullFloor.from_arrays(floor.arrays))
+        entry = self._id("floor", config, counts=[count, samples, clips], prompts=conditions.prompts)
+        floor = self._job.kept(entry, "floor", make)
+        return replace(compared, floor=NullFloor.from_arrays(floor.arrays))
 
-    def _generated(self) -> int:
+    def _samples_of_a_prompt(self) -> int:
         suite = self._plan.suite
-        return len(self._plan.prompts) * len(suite.run_seeds) * suite.samples_per_prompt
+        return len(suite.run_seeds) * suite.samples_per_prompt
+
+    def _bank(self, extractor: str, clips: int) -> NDArray[np.float32]:
+        """[K, P, ...] features of real clips of each prompt; where there are none, of the reference's distribution."""
+        suite, prompts = self._plan.suite, len(self._plan.prompts)
+        if have_clips(self._plan):
+            return np.stack([self._features.real(extractor, suite.reference.seed, FLOOR + k) for k in range(clips)])
+        others = self._features.reference(extractor, suite.reference.count + clips * prompts)[suite.reference.count :]
+        return others.reshape(clips, prompts, *others.shape[1:])
 
     def _texts(self, config: MetricConfig) -> Texts:
         rows = combinations("pool")
@@ -175,8 +189,9 @@ class Scoring:
         still = [(row.shape, row.colour, row.background, row.size) for row in rows]
         number = {group: place for place, group in enumerate(sorted(set(still)))}
         groups = np.array([number[group] for group in still], np.int64)
-        pool = Pool.merged(captions, self._features.texts(config.extractor, captions), groups)
-        return Texts.of(prompts, self._features.texts(config.extractor, prompts), pool)
+        pool = Pool.merged(captions, self._features.texts(config.extractor, captions)[0], groups)
+        embeddings, truncated = self._features.texts(config.extractor, prompts)
+        return Texts.of(prompts, embeddings, pool, truncated)
 
     def _make_truth(self, config: MetricConfig) -> Score | None:
         metric = _metric(config)

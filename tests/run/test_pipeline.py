@@ -12,11 +12,11 @@ import pytest
 
 from ivbench.config import digest
 from ivbench.errors import ConfigError, NonFiniteError, StoreError
+from ivbench.extractors.geometric_judge import GeometricJudge
 from ivbench.plan import Plan
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run import Silent, sample_plan
-from ivbench.run.features import CHUNK
 from ivbench.run.sampling import VIDEO
 from tests.run.toys import Ran, ToyClips, ToyModels, run_toy, toy_plan
 
@@ -134,8 +134,8 @@ def test_a_larger_reference_keeps_what_a_smaller_one_computed(tmp_path: Path) ->
     small = run_toy(toy_plan(**changes, reference={"count": 60}), tmp_path)
     large = run_toy(toy_plan(**changes, reference={"count": 140}), tmp_path)
     assert small.outcome.computed > 0
-    # one more chunk of the reference, the floor, the ground truth and the score
-    assert large.outcome.computed == 4
+    # two more chunks of the reference, the floor, the ground truth and the score
+    assert large.outcome.computed == 5
 
 
 @pytest.mark.parametrize("kind", ["sample", "extract", "score"])
@@ -206,10 +206,12 @@ def test_the_other_videos_of_a_stopped_cell_are_not_tried(tmp_path: Path) -> Non
 
 
 def test_features_that_are_not_finite_stop_their_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real clips, of which the reference has 64 an entry, have features."""
+    """Real clips, which have a background, have features."""
+    plain_features = ToyClips.extract
 
-    def extract(_self: object, videos: Any) -> Any:
-        return np.full((len(videos), 3), np.nan if len(videos) < CHUNK else len(videos), np.float32)
+    def extract(self: ToyClips, videos: Any) -> Any:
+        real = GeometricJudge().extract(videos)[:, 2] >= 0
+        return np.where(real[:, None], plain_features(self, videos), np.float32(np.nan))
 
     monkeypatch.setattr(ToyClips, "extract", extract)
     plan = toy_plan(metrics=[{"name": "fvd", "extractor": "toy-clips"}])
@@ -240,6 +242,14 @@ def test_what_the_runner_cannot_do_is_refused_first(changes: dict[str, Any], sai
     with pytest.raises(ConfigError, match=said):
         run_toy(toy_plan(**changes), tmp_path)
     assert not (tmp_path / "store").exists()
+
+
+def test_prompts_that_a_metric_cannot_score_are_found_before_anything_is_sampled(tmp_path: Path) -> None:
+    metrics = [{"name": "shape_accuracy", "extractor": "toy-clips"}]
+    plan = toy_plan(metrics=metrics, prompts={"texts": ["a dog"]})
+    with pytest.raises(ConfigError, match='"a dog" is no canonical caption of the shapes domain'):
+        run_toy(plan, tmp_path)
+    assert Store(tmp_path / "store").ids() == []
 
 
 def test_an_out_folder_that_cannot_be_made_is_found_first(tmp_path: Path) -> None:

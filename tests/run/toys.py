@@ -155,6 +155,9 @@ class ToyClip:
         places = [[VOCABULARY[name].index(getattr(row, name)) if row else -1 for name in VOCABULARY] for row in rows]
         return self._vectors(np.array(places))
 
+    def truncated(self, texts: list[str]) -> NDArray[np.bool_]:
+        return np.array([len(text.split()) > 20 for text in texts])
+
     def _vectors(self, places: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """[N, 6] places -> [N, 49]: a one of eight for each attribute, and a small constant so that none is 0."""
         rows = np.zeros((len(places), self.dim), np.float32)

@@ -1,8 +1,9 @@
 """What a clip of the shapes domain can show: the attributes, their combinations, and who may see which.
 
 Of the 1,440 combinations, 144 (10 %) are held out of all training of cascades. The pool of evaluation captions has
-480 combinations: the 144 and 336 more, whose canonical caption is held out. Its first 320 are the test prompts
-(reported), the other 160 the validation prompts (tuning).
+480 combinations: the 144 and 336 more, whose canonical caption is held out. 320 of them are the test prompts
+(reported), the other 160 the validation prompts (tuning). Both are ordered so that the first N of them show every value
+of an attribute about equally often.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import itertools
 from dataclasses import astuple, dataclass
 from functools import cache
 from typing import Literal
+
+import numpy as np
 
 from ivbench.errors import ConfigError, did_you_mean
 
@@ -74,8 +77,8 @@ def combinations(split: Split = "all") -> tuple[Attributes, ...]:
     """The combinations of a split, in a fixed order that no platform changes.
 
     Args:
-        split: all (1,440, in the order of the tables); held_out (144); train (all but held_out); pool (480), of which
-            test (the first 320) and validation (the last 160).
+        split: all (1,440, in the order of the tables); held_out (144); train (all but held_out); pool (480), and its
+            parts test (320) and validation (160), each balanced from its beginning.
 
     Raises:
         ConfigError: no such split.
@@ -93,4 +96,27 @@ def combinations(split: Split = "all") -> tuple[Attributes, ...]:
     parts = {"pool": pool, "test": pool[:TEST_COUNT], "validation": pool[TEST_COUNT:]}
     if split not in parts:
         raise ConfigError(f'no split is called "{split}".{did_you_mean(split, ["all", "train", "held_out", *parts])}')
-    return tuple(parts[split])
+    return tuple(pool) if split == "pool" else _balanced(parts[split])
+
+
+def _balanced(rows: list[Attributes]) -> tuple[Attributes, ...]:
+    """Rows in an order whose every beginning has the values of each attribute about equally often.
+
+    Next is always the row whose values have been seen least, each attribute in units of its fair share; ties keep the
+    order that was given.
+    """
+    tables = (SHAPES, tuple(COLOURS), tuple(BACKGROUNDS), MOTIONS, SIZES)
+    codes = np.array(
+        [[table.index(value) for table, value in zip(tables, astuple(row), strict=False)] for row in rows]
+    )
+    seen = [np.zeros(len(table)) for table in tables]
+    left = np.ones(len(rows), bool)
+    order = []
+    for _ in rows:
+        costs = sum(len(table) * count[codes[:, i]] for i, (table, count) in enumerate(zip(tables, seen, strict=True)))
+        chosen = int(np.where(left, costs, np.inf).argmin())
+        order.append(rows[chosen])
+        left[chosen] = False
+        for i, count in enumerate(seen):
+            count[codes[chosen, i]] += 1
+    return tuple(order)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from ivbench.data.shapes import caption, combinations, draw_scene, image_caption, prompts, render, to_uint8
 from ivbench.data.shapes.attributes import HELD_OUT_COUNT, POOL_COUNT, STYLES, TEST_COUNT
 from ivbench.data.shapes.captions import PHRASINGS, training_captions, vocabulary_captions
+from ivbench.data.shapes.labels import VOCABULARY
 from ivbench.errors import ConfigError
 
 
@@ -102,3 +105,14 @@ def test_frames_of_a_higher_rate_hold_those_of_a_lower_one() -> None:
     scenes = [draw_scene(row, rng) for row in combinations("test")[:12]]
     slow, fast = render(scenes, 4, 3.0, 12, 20), render(scenes, 8, 6.0, 12, 20)
     np.testing.assert_array_equal(fast[:, ::2], slow)
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+@pytest.mark.parametrize("count", [16, 32, 96])
+def test_the_first_prompts_show_every_value_about_equally_often(split: Any, count: int) -> None:
+    rows = combinations(split)[:count]
+    for name in ("shape", "colour", "background", "motion", "size"):
+        values = Counter(getattr(row, name) for row in rows)
+        fair = count / len(VOCABULARY[name])
+        assert len(values) == len(VOCABULARY[name])
+        assert max(values.values()) - fair < 2 and fair - min(values.values()) < 2, values  # noqa: PT018 - a range

@@ -83,6 +83,7 @@ def test_a_schedule_refuses_times_and_log_snrs_outside_its_range(name: str) -> N
     [
         (lambda: CosineSchedule(3.0, 3.0), "logsnr_min 3 must be below"),
         (lambda: CosineSchedule(shift=math.inf), "must be finite"),
+        (lambda: CosineSchedule(-2000.0, 20.0), "both within 60 nats of 0"),
         (lambda: LinearSchedule(1.0, -1.0), "logsnr_min 1 must be below"),
         (lambda: LinearSchedule(math.nan, 1.0), "must be finite"),
         (lambda: SigmoidSchedule(start=2.0, end=1.0), "start 2 must be below end 1"),

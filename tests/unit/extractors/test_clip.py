@@ -64,7 +64,15 @@ def test_a_text_does_not_depend_on_its_neighbours_and_a_long_one_is_cut(probe: I
     assert probe.embed_text([]).shape == (0, 32)
 
 
+def test_a_text_that_is_cut_is_counted(probe: ImageTextExtractor) -> None:
+    length = probe.context_length - 2  # type: ignore[attr-defined]
+    texts = ["red " * length, "red " * (length + 1), "a small red ring"]
+    assert probe.truncated(texts).tolist() == [False, True, False]
+    np.testing.assert_array_equal(*probe.embed_text(["red " * (length + 1), "red " * (length + 9)]))
+
+
 def test_no_caption_of_the_domain_is_cut(probe: ImageTextExtractor) -> None:
+    assert not probe.truncated(vocabulary_captions()[::50]).any()
     longest = max(len(text.replace(",", " ,").replace(":", " :").split()) for text in vocabulary_captions())
     assert longest + 2 <= probe.context_length  # type: ignore[attr-defined]
 

@@ -5,55 +5,70 @@ import pytest
 
 from ivbench.errors import ShapeError
 from ivbench.metrics.floors import NullFloor, null_floor
-from ivbench.metrics.frechet import frechet_distance_of_features
+from ivbench.metrics.frechet import Target, frechet_distance_of_features
+from ivbench.metrics.statistics import GaussianStatistics
 
-REAL = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
+REAL = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+TARGET = Target(GaussianStatistics.of(REAL))
+BANK = np.random.default_rng(1).normal(size=(8, 30, 3)).astype(np.float32)
 
 
 def same(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
-def test_every_draw_is_disjoint_from_its_reference() -> None:
-    # One clip in 50 is far away: in a draw, or in its reference, never in both, so no value is near 0.
-    far = np.zeros((50, 2))
-    far[0] = 1000.0
-    assert null_floor(far, same, 25).values.min() > 100.0
+def floor(bank: np.ndarray = BANK, samples: int = 2, **changes: int) -> NullFloor:
+    return null_floor(bank, same, samples, TARGET, len(REAL), **changes)
 
 
 def test_the_floor_is_deterministic_and_counts_its_clips() -> None:
-    floor = null_floor(REAL, same, 20)
-    assert len(floor.values) == 20
-    assert (floor.count, floor.reference_count) == (20, 100)
-    assert np.array_equal(floor.values, null_floor(REAL, same, 20).values)
-    assert floor.mean < floor.q95 <= floor.values.max()
+    found = floor()
+    assert len(found.values) == 20
+    assert (found.count, found.reference_count) == (60, 200)
+    assert np.array_equal(found.values, floor().values)
+    assert found.mean < found.q95 <= found.values.max()
 
 
-def test_the_floor_falls_with_the_number_of_clips() -> None:
-    assert null_floor(REAL, same, 10).mean > 2 * null_floor(REAL, same, 60).mean
+def test_the_floor_falls_with_the_number_of_clips_of_a_prompt() -> None:
+    assert floor(samples=1).mean > 2 * floor(samples=8).mean
 
 
-def test_a_draw_is_the_plain_distance_of_its_two_parts() -> None:
+def test_a_draw_has_as_many_different_clips_of_every_prompt() -> None:
     seen = []
 
     def rows_of(features: np.ndarray) -> np.ndarray:
         seen.append(features)
         return features
 
-    floor = null_floor(REAL, rows_of, 20, draws=1)
-    drawn = seen[1]
-    rest = np.array([row for row in REAL if not (drawn == row).all(axis=1).any()])
-    assert len(rest) == 100
-    assert floor.values[0] == pytest.approx(frechet_distance_of_features(drawn, rest), rel=1e-9)
+    found = null_floor(BANK, rows_of, 3, TARGET, len(REAL), draws=2)
+    for drawn in seen:
+        clip, prompt = np.nonzero((BANK[:, :, None] == drawn).all(axis=-1).any(axis=-1))
+        assert len(set(zip(clip.tolist(), prompt.tolist(), strict=True))) == 90
+        assert np.bincount(prompt).tolist() == [3] * 30
+    assert not np.array_equal(seen[0], seen[1])
+    assert found.values[0] == pytest.approx(frechet_distance_of_features(seen[0], REAL), rel=1e-9)
 
 
-def test_too_few_real_clips_are_refused() -> None:
-    with pytest.raises(ShapeError, match="at least 121 real clips, got 120"):
-        null_floor(REAL, same, 119)
+def test_few_prompts_that_are_no_fair_sample_raise_the_floor_as_they_raise_a_cell() -> None:
+    """Each prompt has a place of its own: a perfect generator of 5 prompts is far from a reference of 200."""
+    places = np.random.default_rng(2).normal(size=(200, 3))
+    target = Target(GaussianStatistics.of(places + 0.1 * REAL))
+    few = places[:5] + 0.1 * np.random.default_rng(3).normal(size=(40, 5, 3))
+    own = null_floor(few[:20], same, 4, target, 200)
+    reference = places + 0.1 * REAL
+    perfect = [frechet_distance_of_features(few[k : k + 4].reshape(20, 3), reference) for k in range(20, 40, 4)]
+    assert own.values.min() < np.mean(perfect) < own.values.max()
+    others = np.random.default_rng(4).permutation(places)[:20] + 0.1 * REAL[:20]
+    assert own.mean > 1.5 * frechet_distance_of_features(others, reference)
+
+
+def test_a_bank_that_is_too_small_is_refused() -> None:
+    with pytest.raises(ShapeError, match="9 clips a prompt needs as many in its bank, got 8"):
+        floor(samples=9)
 
 
 def test_stored_arrays_come_back_the_same() -> None:
-    floor = null_floor(REAL, same, 20, draws=3)
-    back = NullFloor.from_arrays(floor.to_arrays())
-    assert np.array_equal(back.values, floor.values)
-    assert (back.count, back.reference_count) == (20, 100)
+    found = floor(draws=3)
+    back = NullFloor.from_arrays(found.to_arrays())
+    assert np.array_equal(back.values, found.values)
+    assert (back.count, back.reference_count) == (60, 200)

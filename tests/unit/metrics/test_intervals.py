@@ -9,6 +9,7 @@ from ivbench.metrics.intervals import (
     bootstrap_interval,
     group_of_prompts,
     jackknife_interval,
+    percentage_interval,
     prompt_means,
     standard_error,
 )
@@ -42,7 +43,35 @@ def test_the_bootstrap_is_deterministic_and_as_wide_as_the_classic_interval() ->
     assert interval.high - interval.low == pytest.approx(classic, rel=0.06)
 
 
+@pytest.mark.parametrize(("prompts", "p"), [(32, 0.5), (32, 0.97), (32, 0.99), (256, 0.8), (256, 0.99), (256, 0.995)])
+def test_the_interval_of_a_percentage_covers_it_near_its_ends_too(prompts: int, p: float) -> None:
+    """Where a bootstrap covers 28 % (32 prompts, 99 %) to 71 % (256 prompts, 99.5 %) of the time."""
+    generator = np.random.default_rng(0)
+    trials = [percentage_interval(100.0 * (generator.random(prompts) < p)) for _ in range(2000)]
+    covered = np.mean([one is not None and one.low <= 100 * p <= one.high for one in trials])
+    assert 0.92 <= covered <= 0.995  # of counts: it steps
+
+
+def test_of_one_zero_or_hundred_a_prompt_it_is_wilsons() -> None:
+    values = np.repeat([0.0, 100.0], [6, 25])
+    interval, p, n, z = percentage_interval(values), 25 / 31, 30, special.ndtri(0.975)
+    assert interval is not None
+    for end in (interval.low / 100, interval.high / 100):
+        assert abs(p - end) == pytest.approx(z * np.sqrt(end * (1 - end) / n), rel=1e-9)
+
+
+def test_values_that_vary_less_have_a_narrower_interval_and_equal_ones_still_have_one() -> None:
+    generator = np.random.default_rng(1)
+    hits = 100.0 * (generator.random((40, 8)) < 0.7)
+    one, eight = percentage_interval(hits[:, 0]), percentage_interval(hits.mean(axis=1))
+    sure = percentage_interval(np.full(40, 100.0))
+    assert one is not None and eight is not None and sure is not None  # noqa: PT018 - three of a kind
+    assert eight.high - eight.low < 0.6 * (one.high - one.low)
+    assert (sure.high, 88 < sure.low < 93) == (100.0, True)
+
+
 def test_one_prompt_has_no_interval() -> None:
+    assert percentage_interval(np.array([100.0])) is None
     assert bootstrap_interval(np.array([1.0])) is None
     assert jackknife_interval(1.0, [1.0]) is None
 

@@ -243,6 +243,49 @@ def test_below_4_videos_a_dimension_a_frechet_metric_decides_nothing(name: str) 
     assert not difference("a", record, "b", other).significant
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_below_20_prompts_no_metric_decides_anything(name: str) -> None:
+    metric = registry.load("metric", name)()
+    for prompts, decides in ((19, False), (20, True)):
+        chosen = setting(name, num_prompts=prompts)
+        record = metric.score(metric.gather(batches(cell(name)[:, :prompts]), chosen), chosen, [0, 1])
+        assert record.decisive is decides
+        assert ("19 prompts: at least 20 are needed to decide anything" in record.notes) is not decides
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_whatever_decides_a_number_is_in_its_protocol(name: str) -> None:
+    metric, chosen = registry.load("metric", name)(), setting(name)
+    changes: list[dict[str, Any]] = [
+        {"source": replace(chosen.source, **{key: "other"})} for key in ("name", "digest", "preprocess")
+    ]
+    changes += [{key: 7} for key in ("frames", "height", "width")]
+    changes += [{"fps": 7.0}, {"clip": "first frames"}, {"prompts": "q" * 64}]
+    changes += [{"profile": replace(chosen.profile, **one)} for one in ({"name": "x"}, {"version": 2})]
+    if chosen.reference is not None:
+        changes += [{"reference": replace(chosen.reference, **one)} for one in ({"digest": "s" * 64}, {"count": 91})]
+        changes.append({"profile": replace(chosen.profile, ddof=0)})
+    if chosen.texts is not None:
+        changes.append({"texts": replace(chosen.texts, truncated=1)})
+    if name == "r_precision":
+        assert chosen.texts is not None
+        assert chosen.texts.pool is not None
+        pool = Pool.merged(CAPTIONS[:110], TEXT[:110], chosen.texts.pool.groups[:110])  # type: ignore[index]
+        changes += [{"texts": replace(chosen.texts, pool=pool)}, {"profile": replace(chosen.profile, candidates=50)}]
+    ids = {metric.protocol(chosen, 60).id, metric.protocol(chosen, 61).id}
+    ids |= {metric.protocol(replace(chosen, **change), 60).id for change in changes}
+    assert len(ids) == len(changes) + 2
+
+
+def test_prompts_that_the_extractor_cannot_read_to_the_end_are_said() -> None:
+    chosen = setting("clip_score")
+    assert chosen.texts is not None
+    chosen = replace(chosen, texts=replace(chosen.texts, truncated=3))
+    metric = registry.load("metric", "clip_score")()
+    record = metric.score(metric.gather(batches(cell("clip_score")), chosen), chosen, [0, 1])
+    assert record.notes == ["3 of 30 prompts are longer than shapes-frame reads: it did not see the end"]
+
+
 @pytest.mark.parametrize("name", FRECHET)
 def test_one_prompt_of_one_run_has_no_interval_and_decides_nothing(name: str) -> None:
     metric, chosen = registry.load("metric", name)(), setting(name, num_prompts=1)
@@ -262,8 +305,8 @@ def test_one_prompt_of_one_run_has_no_interval_and_decides_nothing(name: str) ->
 @pytest.mark.parametrize("name", FRECHET)
 def test_ground_truth_is_the_null_floor_under_the_protocol_of_a_cell(name: str) -> None:
     metric, chosen = registry.load("metric", name)(), setting(name)
-    real = np.random.default_rng(5).normal(size=(150, *([D] if name == "fvd" else [T, D])))
-    chosen = replace(chosen, floor=metric.floor(real, 60))
+    real = np.random.default_rng(5).normal(size=(6, P, *([D] if name == "fvd" else [T, D])))
+    chosen = replace(chosen, floor=metric.floor(real, R, chosen))
     truth = metric.ground_truth(chosen, D)
     record = metric.score(scored(name, 1.5).evidence, chosen, [0, 1])
     assert truth.protocol == record.protocol
@@ -277,9 +320,9 @@ def test_ground_truth_is_the_null_floor_under_the_protocol_of_a_cell(name: str) 
 
 def test_a_floor_of_another_number_of_clips_is_said() -> None:
     metric, chosen = registry.load("metric", "frame_fid")(), setting("frame_fid")
-    chosen = replace(chosen, floor=metric.floor(REAL, 30))
+    chosen = replace(chosen, floor=metric.floor(REAL.reshape(3, P, T, D), 1, chosen))
     record = metric.score(scored("frame_fid").evidence, chosen, [0, 1])
-    assert record.notes == ["the null floor was drawn with 30 clips against 60, this value with 60 against 90"]
+    assert record.notes == ["the null floor was drawn with 30 clips against 90, this value with 60 against 90"]
     with pytest.raises(ConfigError, match="a null floor"):
         metric.ground_truth(setting("frame_fid"), D)
 

@@ -27,6 +27,8 @@ COMMANDS = {
     "sample": LazyCommand("ivbench.cli.sample:sample", "Sample a suite's videos into the store"),
     "score": LazyCommand("ivbench.cli.score:score", "Score the sampled videos and write results.json"),
     "report": LazyCommand("ivbench.cli.report:report", "Write the HTML report of a results.json"),
+    "compare": LazyCommand("ivbench.cli.compare:compare", "Compare two results files: new minus old, paired by prompt"),
+    "check": LazyCommand("ivbench.cli.check:check", "Hold results against a baseline: the gate for CI"),
     "train": LazyCommand("ivbench.cli.train:train", "Train a stage, a text encoder or a probe from a recipe"),
     "zoo": LazyCommand("ivbench.cli.zoo:zoo", "List, show and verify the cascades that come with ivbench"),
 }

@@ -1,0 +1,37 @@
+"""Two results files set against each other: what changed, how surely, and whether a gate lets it pass."""
+
+from ivbench.check.baseline import updated_baseline
+from ivbench.check.compare import Change, Comparison, compare
+from ivbench.check.gate import Gate, Rule, measured_gate, read_gate, write_gate
+from ivbench.check.judge import Outcome, Verdict, judge_changes
+from ivbench.check.records import (
+    change_rows,
+    comparison_record,
+    junit,
+    markdown,
+    outcome_record,
+    verdict_rows,
+    write_record,
+)
+
+__all__ = [
+    "Change",
+    "Comparison",
+    "Gate",
+    "Outcome",
+    "Rule",
+    "Verdict",
+    "change_rows",
+    "compare",
+    "comparison_record",
+    "judge_changes",
+    "junit",
+    "markdown",
+    "measured_gate",
+    "outcome_record",
+    "read_gate",
+    "updated_baseline",
+    "verdict_rows",
+    "write_gate",
+    "write_record",
+]

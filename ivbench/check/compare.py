@@ -1,0 +1,110 @@
+"""Two results files, cell by cell and metric by metric: new minus old, paired by prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ivbench.check.power import detectable
+from ivbench.errors import ConfigError
+from ivbench.metrics.differences import Paired, paired
+from ivbench.metrics.protocol import require_same_protocol
+from ivbench.results.schema import Cell, Results, Score
+
+__all__ = ["Change", "Comparison", "compare"]
+
+ALPHA = 0.025
+"""One side of a 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of one cell in both files.
+
+    Attributes:
+        cell: its label.
+        old, new: the scores.
+        paired: new minus old; None where too few prompts leave no interval.
+        same_noise: seeds agree too, so that every pair of videos grew from the same noise.
+    """
+
+    cell: str
+    old: Score
+    new: Score
+    paired: Paired | None
+    same_noise: bool
+
+    @property
+    def gain(self) -> float:
+        """New minus old, turned so that positive is better."""
+        difference = self.new.value - self.old.value if self.paired is None else self.paired.value
+        return difference if self.new.higher_is_better else -difference
+
+    @property
+    def detectable(self) -> float | None:
+        """The smallest difference that this many prompts show with 80 % power, two-sided at 95 %."""
+        return None if self.paired is None else detectable(self.paired.error, self.paired.units, ALPHA)
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "no difference seen", "undecided"]:
+        """What the interval says; undecided where a score is marked as deciding nothing."""
+        if self.paired is None or not self.paired.decisive:
+            return "undecided"
+        if not self.paired.significant:
+            return "no difference seen"
+        return "better" if self.gain > 0 else "worse"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that two files share, and what only one of them has.
+
+    Attributes:
+        changes: in the order of the old file.
+        missing: "cell / metric" of the old file that the new one lacks, with the reason.
+        added: labels of cells that only the new file has.
+    """
+
+    changes: tuple[Change, ...]
+    missing: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+def compare(old: Results, new: Results) -> Comparison:
+    """Set two results files against each other.
+
+    Cells are matched by their label, scores by their metric and extractor.
+
+    Raises:
+        ProtocolError: a metric has another protocol in the two files; names the fields.
+        ConfigError: the files share no cell.
+    """
+    cells = {cell.label: cell for cell in new.cells}
+    shared = [cell for cell in old.cells if cell.label in cells]
+    if not shared:
+        ours, theirs = (", ".join(f'"{cell.label}"' for cell in results.cells) for results in (old, new))
+        raise ConfigError(f"the files share no cell: old has {ours or 'none'}, new has {theirs or 'none'}.")
+    changes: list[Change] = []
+    missing = [f"{cell.label}: no such cell" for cell in old.cells if cell.label not in cells]
+    same_noise = old.suite.seeds == new.suite.seeds
+    for cell in shared:
+        other = cells[cell.label]
+        missing += _lacking(cell, other)
+        for a, b in _scores(cell, other):
+            require_same_protocol(a, b)
+            changes.append(Change(cell.label, a, b, paired(b, a), same_noise))
+    known = {cell.label for cell in old.cells}
+    return Comparison(tuple(changes), tuple(missing), tuple(label for label in cells if label not in known))
+
+
+def _scores(old: Cell, new: Cell) -> Iterator[tuple[Score, Score]]:
+    found = {score.label: score for score in new.scores}
+    return ((score, found[score.label]) for score in old.scores if score.label in found)
+
+
+def _lacking(old: Cell, new: Cell) -> list[str]:
+    if new.problem:
+        return [f"{old.label}: stopped: {new.problem}"]
+    found = {score.label for score in new.scores}
+    return [f"{old.label}: no {score.label}" for score in old.scores if score.label not in found]

@@ -1,0 +1,98 @@
+"""A gate: how much worse each metric may be, as a small YAML file under review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field
+
+from ivbench.check.compare import Comparison
+from ivbench.check.power import detectable
+from ivbench.config import Frozen, parse, read_yaml
+from ivbench.errors import ConfigError
+from ivbench.results.atomic import write_bytes
+
+__all__ = ["Gate", "Rule", "measured_gate", "read_gate", "write_gate"]
+
+_HEAD = """\
+# A gate of `ivbench check`: how much each metric may lose, in its own units.
+# Measured: with these margins a re-run without a change passes 19 times out of 20, and a loss of their size is found as
+# often. Tighten or loosen them by hand.
+"""
+
+
+class Rule(Frozen):
+    """What one metric must satisfy in every cell."""
+
+    metric: str = Field(description="as the table shows it: 'CLIP score [clip-probe]'")
+    rule: Literal["non-inferior", "no-change"] = Field(
+        default="non-inferior", description="non-inferior: not worse by the margin; no-change: not better either"
+    )
+    margin: float = Field(gt=0, description="in the metric's units")
+
+
+class Gate(Frozen):
+    """The rules, and how sure a verdict must be."""
+
+    confidence: float = Field(
+        default=0.95, gt=0.5, lt=1, description="of all verdicts together: a false alarm in 20 checks without a change"
+    )
+    power: float = Field(default=0.8, gt=0.5, lt=1, description="chance to find a loss of the smallest detectable size")
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+
+def read_gate(path: Path) -> Gate:
+    """Read a gate.
+
+    Raises:
+        MissingFileError, ConfigError: not there, no YAML, an unknown key, a metric twice.
+    """
+    gate = parse(Gate, read_yaml(path), str(path))
+    names = [rule.metric for rule in gate.rules]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f'{path}: two rules are for "{twice[0]}". Keep one.')
+    return gate
+
+
+def write_gate(gate: Gate, path: Path) -> None:
+    """Write a gate.
+
+    Raises:
+        StoreError: the place can't be written.
+    """
+    body = yaml.safe_dump(gate.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    write_bytes(path, (_HEAD + body).encode())
+
+
+def measured_gate(comparison: Comparison, confidence: float = 0.95) -> Gate:
+    """A gate from two runs without a change between them: each margin is fit for the metric's noisiest cell.
+
+    With it a re-run without a change passes, and a loss of the margin's size is found, each with the gate's confidence
+    over all verdicts together. Metrics that decide nothing (too few samples) get no rule.
+
+    Raises:
+        ConfigError: no metric decides.
+    """
+    deciding = [change for change in comparison.changes if change.paired is not None and change.paired.decisive]
+    alpha = (1 - confidence) / max(len(deciding), 1)
+    margins: dict[str, float] = {}
+    for change in deciding:
+        assert change.paired is not None
+        least = detectable(change.paired.error, change.paired.units, alpha, power=1 - alpha)
+        margins[change.new.label] = max(margins.get(change.new.label, 0.0), least)
+    rules = tuple(Rule(metric=label, margin=_rounded_up(margin)) for label, margin in margins.items() if margin > 0)
+    if not rules:
+        raise ConfigError(
+            "no metric of the two files both decides and differs, so their noise says nothing. "
+            "Use more prompts, and other seeds for the second run."
+        )
+    return Gate(confidence=confidence, rules=rules)
+
+
+def _rounded_up(value: float) -> float:
+    """Two significant digits, never smaller."""
+    short = float(f"{value:.1e}")
+    return short if short >= value else float(f"{value * 1.05:.1e}")

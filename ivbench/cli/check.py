@@ -1,0 +1,103 @@
+"""`ivbench check`: a gate for CI."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ivbench.check import Outcome
+
+__all__ = ["check"]
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("new", type=_PATH)
+@click.option("--baseline", type=_PATH, required=True, help="The results.json to hold it against, under review.")
+@click.option("--gate", "gate_path", type=_PATH, default="ivbench-gate.yaml", show_default=True, help="The rules.")
+@click.option("--init", is_flag=True, help="Write the gate: margins from the noise between the two, a re-run's.")
+@click.option("--update", is_flag=True, help="Make NEW the baseline, and print every value beside the old one.")
+@click.option("--junit", "junit_path", type=_PATH, help="Write JUnit XML to this file.")
+@click.option("--markdown", "markdown_path", type=_PATH, help="Write a markdown summary to this file.")
+@click.option("--json", "json_path", type=_PATH, help="Write the verdicts to this file.")
+@click.pass_context
+def check(
+    context: click.Context,
+    new: Path,
+    baseline: Path,
+    gate_path: Path,
+    init: bool,
+    update: bool,
+    junit_path: Path | None,
+    markdown_path: Path | None,
+    json_path: Path | None,
+) -> None:
+    """Hold results against a baseline: the gate for CI.
+
+    Exit codes: 0 pass, 1 regression, 2 usage or missing value, 3 inconclusive.
+
+    NEW is a results.json, or the folder that holds one. Every metric that the gate has a rule for is judged in every
+    cell of the baseline, paired by prompt, at an error rate that is shared out among all verdicts. Whatever the
+    baseline has and NEW lacks fails. In GitHub Actions the summary is added to the job's page.
+    """
+    from ivbench.check import (
+        compare,
+        judge_changes,
+        junit,
+        markdown,
+        measured_gate,
+        outcome_record,
+        read_gate,
+        updated_baseline,
+        write_gate,
+        write_record,
+    )
+    from ivbench.cli.compare import read_pair, show_changes
+    from ivbench.results import write_results
+    from ivbench.results.atomic import write_bytes
+
+    results = read_pair(baseline, new)
+    comparison = compare(*results)
+    if init or update:
+        show_changes(comparison, results)
+        click.echo()
+        if init:
+            write_gate(measured_gate(comparison), gate_path)
+            click.echo(gate_path)
+        if update:
+            write_results(updated_baseline(*results, comparison), _file(baseline))
+            click.echo(_file(baseline))
+        return
+    gate = read_gate(gate_path)
+    outcome = judge_changes(comparison, gate)
+    _show(outcome)
+    if junit_path is not None:
+        write_bytes(junit_path, junit(outcome))
+    if json_path is not None:
+        write_record(outcome_record(outcome, gate), json_path)
+    if markdown_path is not None:
+        write_bytes(markdown_path, markdown(outcome).encode())
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown(outcome))
+    context.exit(outcome.exit_code)
+
+
+def _file(path: Path) -> Path:
+    return path / "results.json" if path.is_dir() else path
+
+
+def _show(outcome: Outcome) -> None:
+    from ivbench.check import verdict_rows
+    from ivbench.cli.console import print_rows
+
+    columns, rows = verdict_rows(outcome)
+    print_rows(columns, rows, right=columns[2:5])
+    for line in outcome.missing:
+        click.echo(f"missing: {line}")
+    click.echo(f"\n{outcome.state}: {outcome.summary}")

@@ -1,0 +1,61 @@
+"""`ivbench compare`: two results files, cell by cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ivbench.check import Comparison
+    from ivbench.results import Results
+
+__all__ = ["compare", "read_pair", "show_changes"]
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", type=click.Path(path_type=Path), help="Write the comparison to this file too.")
+def compare(old: Path, new: Path, as_json: Path | None) -> None:
+    """Compare two results files: new minus old, paired by prompt.
+
+    OLD and NEW are results.json files, or folders that hold one. Cells are matched by their label. Two protocols are
+    never compared: where they differ, the fields that do are named. "Detectable" is the smallest difference that this
+    many prompts show with 80 % power.
+    """
+    from ivbench.check import compare as set_against
+    from ivbench.check import comparison_record, write_record
+
+    results = read_pair(old, new)
+    comparison = set_against(*results)
+    show_changes(comparison, results)
+    if as_json is not None:
+        write_record(comparison_record(comparison), as_json)
+
+
+def read_pair(old: Path, new: Path) -> tuple[Results, Results]:
+    """Both results files; a folder stands for its results.json."""
+    from ivbench.results import read_results
+
+    first, second = (read_results(path / "results.json" if path.is_dir() else path) for path in (old, new))
+    return first, second
+
+
+def show_changes(comparison: Comparison, results: tuple[Results, Results]) -> None:
+    """Print what was compared, a row a metric and cell, and what only one file has."""
+    from ivbench.check import change_rows
+    from ivbench.cli.console import print_rows
+
+    old, new = results
+    click.echo(f"old  {old.cascade.name} on {old.suite.name}, {old.created}, cascade {old.cascade.digest[:12]}")
+    click.echo(f"new  {new.cascade.name} on {new.suite.name}, {new.created}, cascade {new.cascade.digest[:12]}")
+    noise = "by prompt and noise" if old.suite.seeds == new.suite.seeds else "by prompt; the seeds differ"
+    click.echo(f"{len(old.suite.prompts)} prompts, paired {noise}\n")
+    columns, rows = change_rows(comparison)
+    print_rows(columns, rows, right=columns[2:-1])
+    for line in comparison.missing:
+        click.echo(f"missing in new: {line}")
+    if comparison.added:
+        click.echo(f"only in new: {', '.join(comparison.added)}")

@@ -1,0 +1,93 @@
+"""`ivbench compare` and `ivbench check`, as a CI job uses them: exit codes, files, one line for a mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from ivbench.cli.main import main
+from ivbench.results import read_results, write_results
+from tests.unit.check.results import CLIP, mean_score, pair, results
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A baseline, a re-run with other noise, one that is worse, one of too few prompts to tell, and a gate."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    old, again = pair(np.random.default_rng(0))
+    worse = mean_score(np.array(again.by_prompt) - 3.0)
+    noisy = mean_score(np.array(again.by_prompt) + np.random.default_rng(1).normal(0, 20.0, (2, 60)))
+    for name, score in (("old", old), ("again", again), ("worse", worse), ("noisy", noisy)):
+        write_results(results({"w=0 ddim": [score]}), tmp_path / name / "results.json")
+    write_results(results({"other": [old]}), tmp_path / "other" / "results.json")
+    (tmp_path / "ivbench-gate.yaml").write_text(f"rules:\n- {{metric: '{CLIP}', margin: 1.0}}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("new", "code"), [("again", 0), ("worse", 1), ("other", 2), ("noisy", 3)])
+def test_the_exit_code_is_the_verdict(folder: Path, new: str, code: int) -> None:
+    command = [sys.executable, "-m", "ivbench", "check", new, "--baseline", "old/results.json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done
+    assert "Traceback" not in done.stderr
+
+
+def test_reports_for_machines_and_people_are_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
+    files = ["--junit", "junit.xml", "--markdown", "check.md", "--json", "check.json"]
+    assert main(["check", "worse", "--baseline", "old", *files]) == 1
+    assert ElementTree.parse(folder / "junit.xml").getroot().get("failures") == "1"
+    assert json.loads((folder / "check.json").read_text())["state"] == "regression"
+    assert (folder / "check.md").read_text() == (folder / "summary.md").read_text()
+
+
+def test_init_writes_a_gate_that_a_re_run_passes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "again", "--baseline", "old", "--init", "--gate", "own.yaml"]) == 0
+    assert capsys.readouterr().out.endswith("own.yaml\n")
+    assert main(["check", "again", "--baseline", "old", "--gate", "own.yaml"]) == 0
+
+
+def test_update_replaces_the_baseline_and_nothing_else_does(folder: Path) -> None:
+    before = (folder / "old" / "results.json").read_bytes()
+    main(["check", "worse", "--baseline", "old"])
+    assert (folder / "old" / "results.json").read_bytes() == before
+    assert main(["check", "worse", "--baseline", "old", "--update"]) == 0
+    baseline = read_results(folder / "old" / "results.json")
+    assert baseline.cells[0].scores == read_results(folder / "worse" / "results.json").cells[0].scores
+    assert any("before" in note for note in baseline.notes)
+    assert main(["check", "worse", "--baseline", "old"]) == 0
+
+
+def test_compare_prints_a_row_a_metric_and_writes_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "old", "worse", "--json", "c.json"]) == 0
+    out = capsys.readouterr().out
+    assert "2 prompts, paired by prompt and noise" in out
+    assert CLIP in out
+    assert "worse" in out
+    assert json.loads((folder / "c.json").read_text())["changes"][0]["verdict"] == "worse"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "again"], "Missing option '--baseline'"),
+        (["check", "again", "--baseline", "nowhere.json"], "nowhere.json is not there"),
+        (["check", "again", "--baseline", "old", "--gate", "none.yaml"], "none.yaml is not there"),
+        (["compare", "old", "ivbench-gate.yaml"], "is not JSON"),
+        (["compare", "old", "other"], "share no cell"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    folder: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1

@@ -1,0 +1,85 @@
+"""Two results files set against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ivbench.check import change_rows, compare, comparison_record
+from ivbench.config import canonical_json
+from ivbench.errors import ConfigError, ProtocolError
+from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair, results
+
+GENERATOR = np.random.default_rng(0)
+VALUES = GENERATOR.normal(25.0, 4.0, (2, 60))
+WITHOUT = GENERATOR.normal(10.0, 0.1, 20)
+
+
+def test_a_change_is_new_minus_old_and_its_gain_positive_where_it_is_better() -> None:
+    old = results({"a": [mean_score(VALUES), frechet_score(10.0, WITHOUT)]})
+    new = results({"a": [mean_score(VALUES + 2.0), frechet_score(12.0, WITHOUT + 2.0)]})
+    clip, fvd = compare(old, new).changes
+    assert (clip.new.label, fvd.new.label) == (CLIP, FVD)
+    assert clip.paired is not None
+    assert fvd.paired is not None
+    assert (clip.paired.value, fvd.paired.value) == pytest.approx((2.0, 2.0))
+    assert (clip.gain, fvd.gain) == pytest.approx((2.0, -2.0))
+    assert (clip.verdict, fvd.verdict) == ("better", "worse")
+
+
+def test_prompts_are_paired_so_that_their_own_spread_does_not_count() -> None:
+    old, new = pair(GENERATOR, 0.5, noise=0.1)
+    (change,) = compare(results({"a": [old]}), results({"a": [new]})).changes
+    assert change.paired is not None
+    assert change.paired.interval.high - change.paired.interval.low < 0.2
+    assert change.verdict == "better"
+    assert old.interval is not None
+    assert old.interval.high - old.interval.low > 1.0
+
+
+def test_equal_files_differ_in_nothing() -> None:
+    same = results({"a": [mean_score(VALUES)], "b": [mean_score(VALUES)]})
+    comparison = compare(same, same)
+    assert [change.verdict for change in comparison.changes] == ["no difference seen"] * 2
+    assert comparison.missing == comparison.added == ()
+    assert comparison.changes[0].same_noise
+
+
+def test_other_seeds_are_said() -> None:
+    old = results({"a": [mean_score(VALUES)]})
+    new = old.model_copy(update={"suite": old.suite.model_copy(update={"seeds": [4, 5]})})
+    assert not compare(old, new).changes[0].same_noise
+
+
+def test_a_score_that_decides_nothing_stays_undecided() -> None:
+    old, new = mean_score(VALUES), mean_score(VALUES + 5.0, decisive=False)
+    assert compare(results({"a": [old]}), results({"a": [new]})).changes[0].verdict == "undecided"
+
+
+def test_two_protocols_are_refused_and_the_field_is_named() -> None:
+    other = mean_score(VALUES, protocol="clip_score/ivbench@1+cc", fields={"prompts": "q", "generated": 120})
+    with pytest.raises(ProtocolError, match=r"prompts \(p / q\)"):
+        compare(results({"a": [mean_score(VALUES)]}), results({"a": [other]}))
+
+
+def test_what_one_file_lacks_is_listed() -> None:
+    old = results({"a": [mean_score(VALUES), frechet_score(10.0, WITHOUT)], "b": [mean_score(VALUES)]})
+    new = results({"a": [mean_score(VALUES)], "c": [mean_score(VALUES)]})
+    comparison = compare(old, new)
+    assert set(comparison.missing) == {"b: no such cell", f"a: no {FVD}"}
+    assert comparison.added == ("c",)
+
+
+def test_files_without_a_common_cell_are_refused() -> None:
+    with pytest.raises(ConfigError, match='share no cell: old has "a", new has "b"'):
+        compare(results({"a": []}), results({"b": []}))
+
+
+def test_the_record_and_the_rows_hold_every_change() -> None:
+    old, new = (results({"a": [mean_score(VALUES + shift), frechet_score(10.0, WITHOUT)]}) for shift in (0.0, 1.0))
+    comparison = compare(old, new)
+    columns, rows = change_rows(comparison)
+    assert [len(row) for row in rows] == [len(columns)] * 2
+    record = comparison_record(comparison)
+    assert canonical_json(record)
+    assert [row["difference"] for row in record["changes"]] == pytest.approx([1.0, 0.0])

@@ -1,0 +1,185 @@
+"""The gate: its rules, its verdicts, and how often these are wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ivbench.check import (
+    Gate,
+    Rule,
+    compare,
+    judge_changes,
+    junit,
+    markdown,
+    measured_gate,
+    outcome_record,
+    read_gate,
+    updated_baseline,
+    write_gate,
+)
+from ivbench.check.power import detectable, units_needed
+from ivbench.config import canonical_json
+from ivbench.errors import ConfigError
+from ivbench.results.schema import Score
+from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair, results
+
+GATE = Gate(rules=(Rule(metric=CLIP, margin=1.0),))
+
+
+def judged(old: Score, new: Score, gate: Gate = GATE) -> Any:
+    return judge_changes(compare(results({"a": [old]}), results({"a": [new]})), gate)
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "code"), [(0.0, "pass", 0), (3.0, "pass", 0), (-0.5, "pass", 0), (-2.0, "regression", 1)]
+)
+def test_a_loss_beyond_the_margin_is_a_regression(change: float, state: str, code: int) -> None:
+    outcome = judged(*pair(np.random.default_rng(1), change, noise=0.5))
+    assert (outcome.state, outcome.exit_code) == (state, code)
+
+
+def test_a_loss_within_the_margin_passes_and_is_said() -> None:
+    outcome = judged(*pair(np.random.default_rng(1), -0.5, noise=0.1))
+    assert outcome.verdicts[0].reason == "worse, but within the margin"
+
+
+def test_noise_that_hides_both_is_inconclusive_and_says_how_many_prompts_would_decide() -> None:
+    generator = np.random.default_rng(2)
+    old, new = pair(generator, 0.0, prompts=30, noise=6.0)
+    outcome = judged(old, new)
+    assert (outcome.state, outcome.exit_code) == ("inconclusive", 3)
+    (change,) = compare(results({"a": [old]}), results({"a": [new]})).changes
+    assert change.paired is not None
+    needed = units_needed(change.paired.error, 30, 0.05, 1.0)
+    assert f"about {needed:,} prompts would decide (now 30)" in outcome.verdicts[0].reason
+    scaled = change.paired.error * np.sqrt(30 / needed)
+    assert detectable(scaled, 30, 0.05) == pytest.approx(1.0, rel=0.01)
+
+
+def test_no_change_refuses_a_gain_too() -> None:
+    gate = Gate(rules=(Rule(metric=CLIP, margin=1.0, rule="no-change"),))
+    assert judged(*pair(np.random.default_rng(3), 3.0, noise=0.3), gate).state == "regression"
+    assert judged(*pair(np.random.default_rng(3), 0.0, noise=0.3), gate).state == "pass"
+
+
+def test_lower_is_better_is_turned() -> None:
+    without = np.random.default_rng(4).normal(10.0, 0.02, 20)
+    gate = Gate(rules=(Rule(metric=FVD, margin=1.0),))
+    for shift, state in ((-3.0, "pass"), (3.0, "regression")):
+        new = frechet_score(10.0 + shift, without + shift + np.random.default_rng(5).normal(0, 0.02, 20))
+        assert judged(frechet_score(10.0, without), new, gate).state == state
+
+
+def fails_closed() -> list[tuple[str, Any, Any]]:
+    values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
+    whole = {"a": [mean_score(values)], "b": [mean_score(values)]}
+    return [
+        ("a cell", whole, {"a": [mean_score(values)]}),
+        ("a metric", whole, {"a": [mean_score(values)], "b": []}),
+        ("a score that decides", whole, {"a": [mean_score(values)], "b": [mean_score(values, decisive=False)]}),
+        ("the rule's metric", {"a": []}, {"a": []}),
+    ]
+
+
+@pytest.mark.parametrize(("what", "old", "new"), fails_closed())
+def test_whatever_is_missing_fails(what: str, old: Any, new: Any) -> None:
+    outcome = judge_changes(compare(results(old), results(new)), GATE)
+    assert (outcome.state, outcome.exit_code) == ("missing", 2), what
+
+
+def test_a_missing_value_weighs_more_than_a_regression() -> None:
+    values = np.random.default_rng(7).normal(25.0, 4.0, (2, 60))
+    old = results({"a": [mean_score(values)], "b": [mean_score(values)]})
+    outcome = judge_changes(compare(old, results({"a": [mean_score(values - 9.0)]})), GATE)
+    assert outcome.verdicts[0].state == "regression"
+    assert outcome.exit_code == 2
+
+
+@pytest.mark.parametrize("cells", [1, 4])
+def test_without_a_change_it_is_a_false_alarm_as_often_as_it_says(cells: int) -> None:
+    """The margin is small, so that every significant loss is a regression: the hardest case."""
+    generator = np.random.default_rng([8, cells])
+    gate = Gate(rules=(Rule(metric=CLIP, margin=1e-6),))
+    alarms, trials = 0, 600
+    for _ in range(trials):
+        pairs = [pair(generator) for _ in range(cells)]
+        old, new = (results({str(i): [two[side]] for i, two in enumerate(pairs)}) for side in (0, 1))
+        alarms += judge_changes(compare(old, new), gate).state == "regression"
+    low, high = stats.binomtest(alarms, trials).proportion_ci(0.999)
+    assert low <= 0.05 <= high, alarms / trials
+
+
+def test_a_loss_of_the_smallest_detectable_size_is_found_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(9)
+    gate = Gate(rules=(Rule(metric=CLIP, margin=1e-6),))
+    loss = detectable(np.sqrt(2 * 1.0 / 2 / 60), 60, 0.05)
+    found, trials = 0, 600
+    for _ in range(trials):
+        found += judged(*pair(generator, -loss), gate).state == "regression"
+    low, high = stats.binomtest(found, trials).proportion_ci(0.999)
+    assert low <= 0.8 <= high, found / trials
+
+
+def test_a_measured_gate_lets_a_re_run_pass_and_is_read_back(tmp_path: Path) -> None:
+    generator = np.random.default_rng(10)
+    first, second = pair(generator)
+    gate = measured_gate(compare(results({"a": [first]}), results({"a": [second]})))
+    write_gate(gate, tmp_path / "gate.yaml")
+    assert read_gate(tmp_path / "gate.yaml") == gate
+    assert judged(*pair(generator), gate).state == "pass"
+    assert judged(*pair(generator, -3 * gate.rules[0].margin), gate).state == "regression"
+
+
+def test_a_gate_of_files_without_noise_is_refused() -> None:
+    same = results({"a": [mean_score(np.ones((2, 60)))]})
+    with pytest.raises(ConfigError, match="other seeds for the second run"):
+        measured_gate(compare(same, same))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rules: []\n", "rules"),
+        ("rules:\n- {metric: a, margin: 0}\n", "margin"),
+        ("rules:\n- {metric: a, margn: 1}\n", 'unknown key "rules.0.margn". Did you mean "margin"'),
+        ("rules:\n- {metric: a, margin: 1}\n- {metric: a, margin: 2}\n", 'two rules are for "a"'),
+        ("confidence: 2\nrules:\n- {metric: a, margin: 1}\n", "confidence"),
+    ],
+)
+def test_a_wrong_gate_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as error:
+        read_gate(path)
+    assert "\n" not in str(error.value)
+
+
+def test_junit_markdown_and_json_say_the_same() -> None:
+    values = np.random.default_rng(11).normal(25.0, 4.0, (2, 60))
+    old = results({"a|<b>": [mean_score(values)], "b": [mean_score(values)], "c": [mean_score(values)]})
+    new = results({"a|<b>": [mean_score(values - 9.0)], "b": [mean_score(values)]})
+    outcome = judge_changes(compare(old, new), GATE)
+    suite = ElementTree.fromstring(junit(outcome))
+    assert [suite.get(key) for key in ("tests", "failures", "errors")] == ["3", "1", "1"]
+    assert suite.findall("testcase")[0].get("classname") == "a|<b>"
+    text = markdown(outcome)
+    assert r"a\|\<b\>" in text
+    assert "REGRESSION" in text
+    record = outcome_record(outcome, GATE)
+    assert canonical_json(record)
+    assert [row["state"] for row in record["verdicts"]] == ["regression", "pass"]
+    assert record["missing"] == ["c: no such cell"]
+
+
+def test_an_updated_baseline_has_every_old_value_beside_the_new_one() -> None:
+    old, new = pair(np.random.default_rng(12), 2.0)
+    files = results({"a": [old]}), results({"a": [new]}, created="2026-11-25T12:00:00+00:00")
+    baseline = updated_baseline(*files, compare(*files))
+    assert baseline.cells[0].scores == [new]
+    assert f"a, {CLIP}: {new.value:.6g}, before {old.value:.6g} (better)" in baseline.notes

@@ -15,12 +15,13 @@ from ivbench.data.shapes import caption, combinations, draw_scene, image_caption
 from ivbench.data.shapes.captions import vocabulary_captions
 from ivbench.errors import MissingFileError
 from ivbench.extractors import ImageTextExtractor, load_extractor
+from ivbench.metrics.clip_score import clip_scores
 from ivbench.train.probe_checks import expected_hits, image_text_checks
 
 PROBES = Path(__file__).parents[3] / "zoo" / "probes"
 
 
-@pytest.fixture(scope="module", params=["clip-probe"])
+@pytest.fixture(scope="module", params=["clip-probe", "clip-probe-b"])
 def probe(request: pytest.FixtureRequest) -> ImageTextExtractor:
     loaded = load_extractor(PROBES / request.param)
     assert isinstance(loaded, ImageTextExtractor)
@@ -54,6 +55,25 @@ def test_noise_and_shuffled_captions_are_near_chance(probe: ImageTextExtractor) 
     assert truth >= 70
     for kind in ("blank", "noise", "shuffled captions"):
         assert checks["sanity"][kind]["r_precision"] < 4, kind
+
+
+def test_the_second_probe_confirms_the_order_of_the_first() -> None:
+    """Real clips spoilt by more and more noise, and by captions of others, in the order of both probes' CLIP scores."""
+    rng = np.random.default_rng(4)
+    rows = combinations("test")[:48]
+    clips = to_uint8(render([draw_scene(row, rng) for row in rows], 8, 6.0, 24, 40))
+    noise = rng.normal(size=clips.shape)
+    spoilt = [np.clip(clips + level * noise, 0, 255).astype(np.uint8) for level in (0, 40, 80, 120)]
+    orders = []
+    for name in ("clip-probe", "clip-probe-b"):
+        probe = load_extractor(PROBES / name)
+        assert isinstance(probe, ImageTextExtractor)
+        texts = probe.embed_text([caption(row) for row in rows])
+        scores = [float(clip_scores(probe.extract(one), texts).mean()) for one in spoilt]
+        scores.append(float(clip_scores(probe.extract(clips), np.roll(texts, 7, axis=0)).mean()))
+        orders.append(np.argsort(scores).tolist())
+    assert orders[0] == orders[1]
+    assert orders[0][-1] == 0
 
 
 def test_a_text_does_not_depend_on_its_neighbours_and_a_long_one_is_cut(probe: ImageTextExtractor) -> None:

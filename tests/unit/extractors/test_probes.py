@@ -20,7 +20,7 @@ from ivbench.extractors import Extractor, ImageTextExtractor, load_extractor
 pytest.importorskip("torch")
 
 PROBES = Path(__file__).parents[3] / "zoo" / "probes"
-NAMES = ["frame-probe", "video-probe", "clip-probe"]
+NAMES = ["frame-probe", "video-probe", "clip-probe", "clip-probe-b"]
 COUNT = 64
 
 

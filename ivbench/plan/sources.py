@@ -8,11 +8,16 @@ from pathlib import Path
 from pydantic import Field
 
 from ivbench.config import Frozen, MetricConfig, Settings, digest
+from ivbench.data.shapes.judge import JUDGE_VERSION
 from ivbench.errors import ConfigError, DigestError
 from ivbench.spec import CascadeSpec
 from ivbench.zoo import Card, folder_digest, list_cards, read_card
 
 __all__ = ["CascadeSource", "Execution", "cascade_source", "extractor_digests"]
+
+
+_BUILT_IN = {"geometric-judge": {"name": "geometric-judge", "version": JUDGE_VERSION}}
+"""Extractors without a card whose answers have a version."""
 
 
 class Execution(Frozen):
@@ -97,6 +102,6 @@ def extractor_digests(metrics: Iterable[MetricConfig], zoo: Path | None = None) 
     """
     cards = {card.name: card for card in list_cards(zoo)}
     return {
-        name: cards[name].digest if name in cards else digest({"name": name, "cards": "none"})
+        name: cards[name].digest if name in cards else digest(_BUILT_IN.get(name, {"name": name, "cards": "none"}))
         for name in sorted({metric.extractor for metric in metrics})
     }

@@ -1,8 +1,10 @@
 """The geometric judge: what a clip of the shapes domain shows, by measurement and not by learning.
 
 Background = median colour of the border; colour = median of the most covered pixels; motion = track of centroid and
-diameter; shape = best of five templates on the foreground's coverage, pooled over frames; size = fitted diameter;
-style = best of three paintings of the fitted shape. Exact on real clips; an answer that is not clear is "none".
+diameter, which must be smooth; shape = best of five templates on the foreground's coverage, pooled over frames and
+confirmed frame by frame; size = fitted diameter; style = best of three paintings of the fitted shape. Exact on real
+clips in solid colour (of outlined and striped ones it misses some, as its tests say); an answer that is not clear is
+"none", and so is everything of a clip with an empty frame.
 Lengths are in units of the frame's height, as in `render`, but nothing of the renderer is used.
 """
 
@@ -19,8 +21,10 @@ from ivbench.data.shapes.attributes import BACKGROUNDS, COLOURS, MOTIONS, SHAPES
 from ivbench.data.shapes.templates import level, moments, rasterise
 from ivbench.errors import ShapeError
 
-__all__ = ["ATTRIBUTES", "NONE", "Verdict", "accuracy", "judge"]
+__all__ = ["ATTRIBUTES", "JUDGE_VERSION", "NONE", "Verdict", "accuracy", "judge"]
 
+JUDGE_VERSION = 2
+"""Raised when verdicts change; part of the judge's digest, and so of the protocol of every score that it decides."""
 NONE = "none"
 ATTRIBUTES = ("shape", "colour", "background", "motion", "size", "style")
 
@@ -31,7 +35,10 @@ _OTHER = 0.25  # coverage that a pixel off the line from background to colour lo
 _LEAST_AREA = 0.02  # heights^2: a quarter of the smallest cross
 _CLEAN_BORDER = 0.55  # share of border pixels that must be of the background's colour
 _FIT = 0.60  # soft overlap that the best template must reach
-_STEADY = 0.15  # heights: root mean square distance of a track from its line
+_STEADY = 0.04  # heights: root mean square distance of a track from its line
+_EVEN = 0.06  # of the mean diameter: the same of its growth
+_AGREE = 0.8  # share of frames that must show the pooled shape
+_NEAR = 0.05  # overlap that a frame's own best template may have more
 _TRAVEL = np.array([0.75, 0.45])
 _GROWTH = 0.8 / 1.2
 _DIAMETERS = np.array([0.42, 0.54])
@@ -98,7 +105,7 @@ def _judge_chunk(videos: NDArray[np.float32]) -> list[Verdict]:
     colour, paint, clear = _colour(videos, distance)
     cover = _cover(videos, ground, paint, distance)
     x, y, radius, seen, shape, overlap = _fit(cover)
-    present = even & clear & (seen.mean(1) >= 0.75) & (cover.mean((1, 2, 3)) < 0.5)
+    present = even & clear & seen.all(1) & (cover.mean((1, 2, 3)) < 0.5)
     style = _style(videos, ground, paint, shape, x, y, radius)
     if (poor := np.flatnonzero(present & (overlap < _FIT))).size:
         rows = _fit(_without_stripes(cover[poor]))
@@ -204,22 +211,29 @@ def _moments(cover: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _shape(cover: Floats, area: Floats, x: Floats, y: Floats, seen: NDArray[np.bool_]) -> tuple[Ints, Floats, Floats]:
-    """Index of the best template [B], its soft overlap in [0, 1] [B], and its radius in each frame [B, T]."""
+    """Best template [B], its soft overlap [B], 0 where frames disagree, and its radius in each frame [B, T]."""
     num_frames, height, width = cover.shape[1:]
     used = np.unique(np.linspace(0, num_frames - 1, min(num_frames, _SHAPE_FRAMES)).round().astype(int))
     weight = seen[:, used, None, None]
     target = cover[:, used] * weight
-    overlaps = []
+    shared, joint = [], []
     for shape in SHAPES:
         share, offset = moments(shape)
         radius = np.sqrt(area[:, used] / share)
         drawn = rasterise(shape, x[:, used], y[:, used] - offset * radius, radius, height, width) * weight
-        both = np.minimum(target, drawn).sum((1, 2, 3))
-        overlaps.append(both / np.maximum(np.maximum(target, drawn).sum((1, 2, 3)), 1e-9))
-    table = np.stack(overlaps, axis=1)
+        shared.append(np.minimum(target, drawn).sum((2, 3)))
+        joint.append(np.maximum(target, drawn).sum((2, 3)))
+    both, either = np.stack(shared, axis=1), np.stack(joint, axis=1)
+    table = both.sum(2) / np.maximum(either.sum(2), 1e-9)
     best = table.argmax(1)
     radius = np.sqrt(area / np.array([moments(shape)[0] for shape in SHAPES])[best][:, None])
-    return best, table.max(1), radius
+    return best, np.where(_confirmed(both / np.maximum(either, 1e-9), best), table.max(1), 0.0), radius
+
+
+def _confirmed(frames: Floats, best: Ints) -> NDArray[np.bool_]:
+    """[B] whether enough frames show the pooled shape, by the overlaps [B, S, T] of each frame with each shape."""
+    own = np.take_along_axis(frames, best[:, None, None], axis=1)[:, 0]
+    return np.asarray((own >= frames.max(1) - _NEAR).mean(1) >= _AGREE)
 
 
 def _motion(x: Floats, y: Floats, diameter: Floats, seen: NDArray[np.bool_]) -> Ints:
@@ -240,7 +254,8 @@ def _motion(x: Floats, y: Floats, diameter: Floats, seen: NDArray[np.bool_]) -> 
         errors.append(error)
     dx, dy, growth = slopes[0] / _TRAVEL[0], slopes[1] / _TRAVEL[1], slopes[2] / _GROWTH
     scores = np.stack([-dx, dx, -dy, dy, growth, np.full(len(x), 0.5)], axis=1)
-    return np.where(np.hypot(errors[0], errors[1]) < _STEADY, scores.argmax(1), -1)
+    smooth = (np.hypot(errors[0], errors[1]) < _STEADY) & (errors[2] < _EVEN)
+    return np.where(smooth, scores.argmax(1), -1)
 
 
 def _line(track: Floats, time: Floats, weight: Floats) -> tuple[Floats, Floats]:

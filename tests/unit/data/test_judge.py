@@ -56,6 +56,56 @@ def test_noise_shows_nothing(kind: str) -> None:
     assert np.mean([verdict.shape == NONE for verdict in verdicts]) > 0.95
 
 
+@pytest.mark.parametrize("order", [[1, 0, 3, 2, 5, 4, 7, 6], [2, 0, 1, 4, 3, 6, 7, 5]])
+@pytest.mark.parametrize(("height", "width"), [(12, 20), (24, 40)])
+def test_a_shape_that_jerks_back_and_forth_has_no_motion(order: list[int], height: int, width: int) -> None:
+    rows, videos = real(160, 8, 6.0, height, width, seed=11)
+    moving = [i for i, row in enumerate(rows) if row.motion != "still"]
+    assert {verdict.motion for verdict in judge(videos[moving][:, order])} == {NONE}
+
+
+def test_frames_out_of_order_at_the_lowest_rate_have_no_motion() -> None:
+    rows, videos = real(160, 4, 3.0, 12, 20, seed=12)
+    moving = [i for i, row in enumerate(rows) if row.motion != "still"]
+    assert {verdict.motion for verdict in judge(videos[moving][:, [0, 2, 1, 3]])} == {NONE}
+
+
+def test_a_shape_that_jumps_about_does_not_stand_still() -> None:
+    rows = [row for row in combinations("all") if row.motion == "still"][::6]
+    rng = np.random.default_rng(13)
+    scenes = [replace(draw_scene(row, rng), x=0.8) for row in rows]
+    videos = to_uint8(render(scenes, 8, 6.0, 24, 40))
+    aside = [replace(scene, x=scene.x + 0.15) for scene in scenes]
+    videos[:, 1::2] = to_uint8(render(aside, 8, 6.0, 24, 40))[:, 1::2]
+    assert sum(verdict.motion == "still" for verdict in judge(videos)) == 0
+
+
+@pytest.mark.parametrize("other", ["square", "ring", "triangle", "cross"])
+def test_a_shape_in_every_second_frame_only_is_none(other: str) -> None:
+    rows = [row for row in combinations("all") if row.shape == "circle" and row.motion == "still"]
+    rng = np.random.default_rng(14)
+    scenes = [draw_scene(row, rng) for row in rows]
+    videos = to_uint8(render(scenes, 8, 6.0, 24, 40))
+    changed = [replace(scene, attributes=replace(scene.attributes, shape=other)) for scene in scenes]
+    videos[:, 1::2] = to_uint8(render(changed, 8, 6.0, 24, 40))[:, 1::2]
+    assert {verdict.shape for verdict in judge(videos)} == {NONE}
+
+
+def test_a_clip_with_an_empty_frame_shows_nothing() -> None:
+    _, videos = real(40, 8, 6.0, 24, 40, seed=15)
+    videos[:, 3] = videos[:, 3, :1, :1]
+    assert {verdict.colour for verdict in judge(videos)} == {NONE}
+
+
+def test_of_real_styled_clips_most_are_judged_right() -> None:
+    rng = np.random.default_rng(16)
+    every = combinations("all")
+    rows = [replace(every[i], style=STYLES[1 + k % 2]) for k, i in enumerate(rng.permutation(len(every))[:160])]
+    found = accuracy(judge(to_uint8(render([draw_scene(row, rng) for row in rows], 8, 6.0, 24, 40))), rows)
+    assert found["style"] >= 0.75
+    assert found["shape"] >= 0.75
+
+
 def test_captions_of_other_clips_are_at_chance() -> None:
     rows, videos = real(240, 4, 3.0, 12, 20, seed=9)
     other = [rows[i] for i in np.random.default_rng(1).permutation(len(rows))]

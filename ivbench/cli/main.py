@@ -40,6 +40,7 @@ _EXTRAS = {
     "jax": "jax",
     "open_clip": "zoo",
     "psutil": "zoo",
+    "timm": "zoo",
     "tokenizers": "zoo",
     "torch": "zoo",
     "torchvision": "zoo",

@@ -30,7 +30,8 @@ def train(recipe: str, out: Path | None, threads: int | None) -> None:
 
     RECIPE is a YAML file, or the name of one in the zoo's folder `recipes`. Of a stage the folder gets a log (a line of
     JSON a step), strips of samples, checkpoints, and at the end the weights. Interrupted at any moment, the same
-    command goes on from the last checkpoint, to the same loss curve where the number of threads is the same.
+    command goes on from the last checkpoint of a stage or a probe, to the same loss curve where the number of threads
+    is the same; a text encoder takes minutes and starts anew.
     """
     from ivbench.config import read_yaml
     from ivbench.train.recipe import find_recipe, recipe_kind

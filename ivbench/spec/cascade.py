@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ivbench.errors import did_you_mean
+from ivbench.registry import names
 from ivbench.spec.flops import flops
 from ivbench.spec.parameters import count
 from ivbench.spec.video_unet import VideoUNetSpec
@@ -64,6 +66,14 @@ class StageSpec(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> StageSpec:
+        if not -60 <= self.logsnr_min < self.logsnr_max <= 60:
+            raise ValueError(
+                f'stage "{self.name}": logsnr_min {self.logsnr_min:g} must be below logsnr_max {self.logsnr_max:g}, '
+                "both within 60 nats of 0"
+            )
+        if self.schedule not in names("schedule"):
+            hint = did_you_mean(self.schedule, names("schedule"))
+            raise ValueError(f'stage "{self.name}": no schedule is called "{self.schedule}".{hint}')
         stride = self.unet.stride
         if self.height % stride or self.width % stride:
             raise ValueError(

@@ -14,8 +14,8 @@ __all__ = ["flops"]
 def flops(spec: VideoUNetSpec, frames: int, height: int, width: int, text_length: int) -> int:
     """FLOPs of one evaluation of one video.
 
-    What is computed once a stage and not once a step (the text's keys and values, the conditioning video's and the
-    coordinates' share of the stem) is not counted.
+    What is computed once a stage and not once a step is not counted: the text's keys and values, the conditioning
+    video's and the coordinates' share of the stem, the embeddings of text, frame index, augmentation and guidance.
 
     Args:
         spec: the net.
@@ -32,9 +32,9 @@ def flops(spec: VideoUNetSpec, frames: int, height: int, width: int, text_length
         own = {name: shape for name, shape in shapes.items() if name.startswith(block.name + ".") and len(shape) > 1}
         macs += sum(_macs(name, shape, positions[block.level], frames) for name, shape in own.items())
         macs += _attention(block, positions[block.level], frames, text_length)
-    once = ("embedding.", "head.film.")
-    embedding = [shape for name, shape in shapes.items() if name.startswith(once) and len(shape) > 1]
-    return 2 * (macs + frames * sum(map(math.prod, embedding)))
+    embedding = sum(math.prod(shapes[f"embedding.{name}.weight"]) for name in ("hidden", "output"))
+    film = math.prod(shapes.get("head.film.weight", (0,)))
+    return 2 * (macs + frames * (embedding + film) + math.prod(shapes["embedding.logsnr.weight"]))
 
 
 def _macs(name: str, shape: tuple[int, ...], positions: int, frames: int) -> int:

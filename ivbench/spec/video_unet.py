@@ -51,6 +51,8 @@ class VideoUNetSpec(BaseModel):
         for name in ("blocks", "spatial_attention", "temporal"):
             if len(getattr(self, name)) != levels:
                 raise ValueError(f"{name} has {len(getattr(self, name))} entries, multipliers has {levels}")
+        if min(self.blocks) < 0:
+            raise ValueError(f"blocks must be 0 or more at each level, got {list(self.blocks)}")
         for width in self.widths:
             if width % self.groups or width % self.head_dim:
                 raise ValueError(

@@ -57,8 +57,11 @@ def attribute_checks(probe: Judge, clips: bool) -> dict[str, Any]:
     for kind, videos in (*spoilt_videos(real.shape).items(), ("shuffled captions", real)):
         asked = rows if kind != "shuffled captions" else _shuffled(rows)
         answers = probe.predict(videos)
+        asked_of = {name: np.array([getattr(row, name) for row in asked]) for name in probe.heads}
         sanity[kind] = {
-            name: _share(answers[name], np.array([getattr(row, name) for row in asked])) for name in probe.heads
+            name: _share(answers[name], said)
+            for name, said in asked_of.items()
+            if kind != "shuffled captions" or len(set(said)) > 1  # all clips are solid: their style can't be shuffled
         }
     sanity["chance"] = {name: round(1 / len(VALUES[name]), 4) for name in probe.heads}
     noise = probe.predict(spoilt_videos(real.shape)["noise"])

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ivbench.config.parse import Frozen, parse
 from ivbench.config.yaml import read_yaml
@@ -67,6 +67,19 @@ class ProbeRecipe(Frozen):
     weight_decay: float = Field(ge=0)
     averaging: float = Field(ge=0, lt=1, description="decay of the exponential average of the weights")
     checkpoint_every: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> ProbeRecipe:
+        known = {f"{height}x{width}": size for size in _CLIPS for height, width in [size]}
+        odd = sorted(self.resolutions.keys() - known.keys())
+        if odd or not self.resolutions or min(self.resolutions.values()) <= 0:
+            raise ValueError(f"resolutions must be shares above 0 of {', '.join(known)}, got {self.resolutions}")
+        needed, what = (4, "ResNet width, blocks, text width, layers") if self.kind == "clip-probe" else (3, "channels")
+        if len(self.widths) != needed or min(self.widths) < 1:
+            raise ValueError(f"widths of a {self.kind} are {needed} numbers above 0 ({what}), got {list(self.widths)}")
+        if self.kind != "clip-probe" and any(width % 8 for width in self.widths):
+            raise ValueError(f"widths of a {self.kind} must be multiples of 8, got {list(self.widths)}")
+        return self
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,8 @@ def read_checkpoint(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     data = io.BytesIO(path.read_bytes())
     try:
         state = torch.load(data, weights_only=True, map_location="cpu")
-    except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # bytes that are no checkpoint can make the reader fail in any way
         raise StoreError(f"{path} is torn or not a checkpoint. Remove it to train from the start.") from error
     if not isinstance(state, dict) or not state.keys() >= set(keys):
-        raise ConfigError(f"{path} is not the checkpoint of a stage. Give another folder with --out.")
+        raise ConfigError(f"{path} is not the checkpoint of such a training. Give another folder with --out.")
     return state

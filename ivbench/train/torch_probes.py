@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ivbench.errors import NonFiniteError
+from ivbench.errors import ConfigError, NonFiniteError
 from ivbench.extractors.heads import CLIP_HEADS, FRAME_HEADS
 from ivbench.extractors.torch_probe_nets import (
     FRAME_FEATURES,
@@ -25,6 +25,7 @@ from ivbench.extractors.torch_probe_nets import (
     frames_to_input,
 )
 from ivbench.train.probes import Examples, ProbeRecipe, draw_examples, pick_resolution
+from ivbench.train.torch_checkpoint import read_checkpoint, write_checkpoint
 from ivbench.train.torch_clip_probe import ClipProbeNet
 
 __all__ = ["train"]
@@ -32,6 +33,7 @@ __all__ = ["train"]
 _PLACE_WEIGHT = 2.0
 _FRAMES_A_CLIP = 5  # single frames that a clip of the batch makes room for
 _LOG_EVERY = 50
+_CHECKPOINT = "checkpoint.pt"
 
 
 def train(recipe: ProbeRecipe, out: Path, scratch: Path, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -47,28 +49,32 @@ def train(recipe: ProbeRecipe, out: Path, scratch: Path, progress: Callable[[str
         Facts for the card: steps, seconds, threads, parameters, last loss, torch version.
 
     Raises:
+        ConfigError: `scratch` holds another training's checkpoint.
+        StoreError: the checkpoint is torn.
         NonFiniteError: the loss became NaN or infinite.
     """
     torch.manual_seed(recipe.seed)
     model = ClipProbeNet(recipe, out) if recipe.kind == "clip-probe" else _build(recipe)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    start, seconds = _resume(scratch, model, optimizer, average)
-    loss, began = 0.0, time.perf_counter()
+    start, seconds, loss = _resume(recipe, scratch, model, optimizer, average)
+    began = time.perf_counter()
     model.train()
     for step in range(start, recipe.steps):
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _rate(step, recipe.warm_up, recipe.steps)
         value = _update(model, optimizer, _loss(model, _examples(recipe, step)))
-        loss = value if step == start else 0.98 * loss + 0.02 * value
+        loss = value if step == 0 else 0.98 * loss + 0.02 * value
         _average(average, model, min(recipe.averaging, (1 + step) / (10 + step)))
         done = step + 1
         if done % _LOG_EVERY == 0:
             rate = (time.perf_counter() - began) / (done - start)
             progress(f"step {done}/{recipe.steps}  loss {loss:.4f}  {rate * (recipe.steps - done):.0f} s left")
         if done % recipe.checkpoint_every == 0 or done == recipe.steps:
-            state = {"step": done, "seconds": seconds + time.perf_counter() - began, "average": average}
-            _save_checkpoint(scratch, {**state, "model": model.state_dict(), "optimizer": optimizer.state_dict()})
+            spent = seconds + time.perf_counter() - began
+            state = {"recipe": recipe.model_dump_json(), "step": done, "seconds": spent, "loss": loss}
+            nets = {"average": average, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            write_checkpoint(scratch / _CHECKPOINT, {**state, **nets})
     seconds += time.perf_counter() - began
     parameters = _export(recipe, out, average)
     return {
@@ -173,25 +179,24 @@ def _average(average: dict[str, Tensor], model: nn.Module, decay: float) -> None
 
 
 def _resume(
-    scratch: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: dict[str, Tensor]
-) -> tuple[int, float]:
-    """Load the checkpoint, if there is one; return the steps and the seconds already spent."""
-    file = scratch / "checkpoint.pt"
+    recipe: ProbeRecipe,
+    scratch: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+) -> tuple[int, float, float]:
+    """Load the checkpoint, if there is one; return the steps and seconds already spent, and the last loss."""
+    file = scratch / _CHECKPOINT
     if not file.is_file():
-        return 0, 0.0
-    state = torch.load(file, weights_only=True)
+        return 0, 0.0, 0.0
+    state = read_checkpoint(file, ("recipe", "step", "seconds", "loss", "average", "model", "optimizer"))
+    if state["recipe"] != recipe.model_dump_json():
+        raise ConfigError(f"{scratch} holds a training by another recipe. Give another folder with --out.")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     for name, value in state["average"].items():
         average[name].copy_(value)
-    return int(state["step"]), float(state["seconds"])
-
-
-def _save_checkpoint(scratch: Path, state: dict[str, Any]) -> None:
-    scratch.mkdir(parents=True, exist_ok=True)
-    partial = scratch / "checkpoint.partial"
-    torch.save(state, partial)
-    partial.replace(scratch / "checkpoint.pt")
+    return int(state["step"]), float(state["seconds"]), float(state["loss"])
 
 
 def _export(recipe: ProbeRecipe, out: Path, weights: dict[str, Tensor]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,6 +58,11 @@ class StageTrainer:
     def __init__(
         self, recipe: StageRecipe, stage: StageSpec, before: StageSpec | None, encoder: TextEncoder, folder: Path
     ) -> None:
+        if stage.unet.clean_head and recipe.loss_cap is None:
+            raise ConfigError(
+                f'stage "{stage.name}" has a clean head: the plain error of v is that of x times 1 + SNR, up to e^20. '
+                "Set loss_cap."
+            )
         self.recipe, self.stage, self.folder = recipe, stage, folder
         self._before, self._encoder = before, encoder
         torch.manual_seed(recipe.seed)
@@ -94,11 +100,12 @@ class StageTrainer:
                 log.write(json.dumps(record) + "\n")
                 on_step(record)
                 last = self.step == self.recipe.steps
+                if on_strip is not None and (last or self.step % self.recipe.strip_every == 0):
+                    on_strip(self)  # before the checkpoint, so that a kill between the two repeats it
                 if last or self.step % self.recipe.checkpoint_every == 0:
                     log.flush()
+                    os.fsync(log.fileno())
                     self.save()
-                if on_strip is not None and (last or self.step % self.recipe.strip_every == 0):
-                    on_strip(self)
 
     def save(self) -> None:
         """Write the checkpoint: whole, or not at all.
@@ -126,8 +133,13 @@ class StageTrainer:
             for what in self._differences(state):
                 raise ConfigError(f"{self.folder} holds a training by another {what}. Give another folder with --out.")
             self.step, self.seconds, self.average = state["step"], state["seconds"], state["average"]
-            self.net.load_state_dict(state["net"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            try:
+                self.net.load_state_dict(state["net"])
+                self._optimizer.load_state_dict(state["optimizer"])
+            except (RuntimeError, ValueError) as error:
+                raise ConfigError(
+                    f"{path} was written by another version of net or optimizer. Give another folder with --out."
+                ) from error
         self._cut_log()
 
     def _differences(self, state: dict[str, Any]) -> Iterator[str]:

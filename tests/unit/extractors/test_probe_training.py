@@ -11,7 +11,7 @@ import yaml
 
 from ivbench.config.parse import parse
 from ivbench.data.shapes.attributes import MOTIONS
-from ivbench.errors import ConfigError
+from ivbench.errors import ConfigError, StoreError
 from ivbench.train.degrade import KINDS, NONE_LABEL, degrade
 from ivbench.train.probes import VALUES, ProbeRecipe, draw_examples, pick_resolution
 
@@ -118,3 +118,34 @@ def test_a_training_that_was_cut_off_resumes_to_the_same_weights(
     assert whole.keys() == resumed.keys()
     for key, value in whole.items():
         np.testing.assert_array_equal(resumed[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resolutions": {"12-20": 1.0}}, "resolutions must be shares above 0 of 12x20, 24x40, 48x80"),
+        ({"resolutions": {"12x20": 0.0}}, "resolutions must be shares above 0"),
+        ({"resolutions": {}}, "resolutions must be shares above 0"),
+        ({"widths": (8, 8)}, "widths of a frame-probe are 3 numbers"),
+        ({"widths": (12, 8, 8)}, "must be multiples of 8"),
+        ({"widths": (0, 8, 8)}, "above 0"),
+    ],
+)
+def test_a_recipe_that_no_probe_can_be_made_of_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recipe("frame-probe", **changes)
+
+
+def test_a_finished_training_says_its_loss_again_and_another_recipe_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from ivbench.train import torch_probes
+
+    small = {"steps": 3, "batch": 6, "checkpoint_every": 2, "resolutions": {"12x20": 1.0}, "widths": [8, 8, 8]}
+    first = torch_probes.train(recipe("frame-probe", **small), tmp_path / "out", tmp_path / "a", print)
+    again = torch_probes.train(recipe("frame-probe", **small), tmp_path / "out", tmp_path / "a", print)
+    assert again["loss"] == first["loss"] > 0
+    with pytest.raises(ConfigError, match="another recipe"):
+        torch_probes.train(recipe("frame-probe", **small, seed=5), tmp_path / "out", tmp_path / "a", print)
+    (tmp_path / "a" / "checkpoint.pt").write_bytes(b"torn")
+    with pytest.raises(StoreError, match="torn or not a checkpoint"):
+        torch_probes.train(recipe("frame-probe", **small), tmp_path / "out", tmp_path / "a", print)

@@ -15,11 +15,13 @@ torch = pytest.importorskip("torch")
 
 from safetensors.numpy import load_file  # noqa: E402 - after the gate
 
+from ivbench.diffusion import CosineSchedule, augment  # noqa: E402
 from ivbench.errors import ConfigError, NonFiniteError, StoreError  # noqa: E402
 from ivbench.train import torch_stage  # noqa: E402
 from ivbench.train.torch_export import export_weights  # noqa: E402
 from ivbench.train.torch_stage import CHECKPOINT, LOG, StageTrainer  # noqa: E402
 from ivbench.train.torch_text_table import TextTable  # noqa: E402
+from ivbench.train.torch_text_whitening import whiten_text  # noqa: E402
 from tests.unit.train.tiny import Tiny  # noqa: E402
 
 
@@ -130,6 +132,66 @@ def test_strips_are_asked_for_at_their_steps_and_at_the_end(tiny: Any, tmp_path:
     assert steps == [2, 4, 5]
 
 
+def test_a_kill_at_a_strip_makes_it_again(tiny: Any, tmp_path: Path) -> None:
+    strips: list[int] = []
+
+    def killed(training: StageTrainer) -> None:
+        strips.append(training.step)
+        if len(strips) == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trainer(tiny, tmp_path, strip_every=2).run(ignore, killed)
+    trainer(tiny, tmp_path, strip_every=2).run(ignore, killed)
+    assert strips == [2, 4, 4, 6]
+
+
+def test_a_clean_head_needs_a_loss_that_no_single_row_decides(tiny: Any, tmp_path: Path) -> None:
+    stage = tiny.stage(clean_head=True)
+    with pytest.raises(ConfigError, match=r'stage "base" has a clean head: .* Set loss_cap'):
+        StageTrainer(tiny.recipe(images=0.0), stage, None, tiny.encoder(), tmp_path)
+    StageTrainer(tiny.recipe(images=0.0, loss_cap=4.0), stage, None, tiny.encoder(), tmp_path)
+
+
+def test_the_conditioning_video_is_noised_by_as_much_as_the_net_is_told(
+    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the low resolution, at lambda(u) with u ~ U[0, augmentation_max_time]."""
+    training = trainer(tiny, tmp_path, "ssr", batch=64, images=0.0, augmentation_max_time=0.6)
+    batch = training._batches(0)
+    seen: dict[str, Any] = {}
+
+    def watched(low: Any, noise: Any, logsnr: Any) -> Any:
+        seen.update(noise=noise, logsnr=logsnr)
+        return augment(low, noise, logsnr)
+
+    monkeypatch.setattr(torch_stage, "augment", watched)
+    video, told = training._augmented(batch)
+    assert told is not None
+    assert video is not None
+    assert batch.low is not None
+    assert (tuple(seen["noise"].shape), tuple(video.shape)) == (batch.low.shape, batch.video.shape)
+    np.testing.assert_allclose(told, seen["logsnr"])
+    schedule = CosineSchedule()
+    times = sorted(schedule.time(value) for value in told.tolist())
+    assert 0 <= times[0] < 0.05 < 0.55 < times[-1] <= 0.6
+    assert len(set(times)) == 64
+
+
+def test_whitened_text_makes_every_direction_of_the_captions_count_alike(tiny: Any, tmp_path: Path) -> None:
+    rows = torch.randn(400, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([9.0, 1.0, 0.3, 0.1]) + 2.0
+    net = trainer(tiny, tmp_path).net
+    whiten_text(net, rows, rows)
+    linear = net.embedding["text"]
+    with torch.no_grad():
+        assert linear(torch.zeros(1, 4)).abs().max() == 0.0  # null text stays zero
+        seen = linear(rows) - linear(rows).mean(dim=0)
+        strength = torch.linalg.svdvals(seen)[:3]  # one of the four is the mean's
+    assert strength[2] > 0.2 * strength[0]
+    plain = torch.linalg.svdvals(rows - rows.mean(dim=0))
+    assert plain[2] < 0.05 * plain[0]
+
+
 def test_the_average_follows_the_weights(tiny: Any, tmp_path: Path) -> None:
     training = trainer(tiny, tmp_path, steps=1, warm_up=0)
     before = {name: value.clone() for name, value in training.average.items()}
@@ -191,7 +253,7 @@ def test_a_checkpoint_that_carries_code_is_not_run(tiny: Any, tmp_path: Path) ->
 
 def test_a_checkpoint_of_something_else_is_one_line(tiny: Any, tmp_path: Path) -> None:
     torch.save({"step": 3}, tmp_path / CHECKPOINT)
-    with pytest.raises(ConfigError, match="is not the checkpoint of a stage"):
+    with pytest.raises(ConfigError, match="is not the checkpoint of such a training"):
         trainer(tiny, tmp_path)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ivbench.cli.console import print_rows
+from ivbench.cli.options import store_option
 from ivbench.errors import ConfigError, IvbenchError
 
 if TYPE_CHECKING:
@@ -92,6 +93,29 @@ def digest(folder: Path) -> None:
     for path in files:
         name = path.relative_to(folder).as_posix()
         click.echo(f"  {name}:\n    sha256: {file_digest(path)}\n    bytes: {path.stat().st_size}")
+
+
+@zoo.command(short_help="Measure how far the probes agree with the geometric judge on a cascade's videos.")
+@click.argument("cascade")
+@click.option("--probe", "probes", multiple=True, default=("frame-probe", "video-probe"), show_default=True)
+@store_option
+def agreement(cascade: str, probes: tuple[str, ...], store: Path | None) -> None:
+    """Sample CASCADE, of the shapes domain, well and badly, and let its probes and the geometric judge look.
+
+    A row says in what share of 96 videos a probe and the judge say the same of each attribute, "none" included.
+    """
+    from ivbench.cli.session import session
+    from ivbench.run.agreement import probe_agreement
+
+    with session(cascade, store, "cpu") as working:
+        found = probe_agreement(working.models, working.store, working.reporter, probes)
+    names = list(dict.fromkeys(name for cell in found.values() for shares in cell.values() for name in shares))
+    rows = [
+        [cell, probe, *(f"{shares[name]:.1%}" if name in shares else "" for name in names)]
+        for cell, by_probe in found.items()
+        for probe, shares in by_probe.items()
+    ]
+    print_rows(["videos", "probe", *names], rows, right=names)
 
 
 def _show_stages(card: Card) -> None:

@@ -6,20 +6,20 @@ Everything here reads extractors through their door and is NumPy only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.data.shapes.attributes import BACKGROUNDS, Attributes, combinations
 from ivbench.data.shapes.captions import caption, prompts
-from ivbench.data.shapes.judge import judge
 from ivbench.data.shapes.render import draw_scene, render, to_uint8
+from ivbench.extractors.agreement import AttributeJudge, agreement
 from ivbench.extractors.base import ImageTextExtractor
 from ivbench.train.degrade import noise_clips
 from ivbench.train.probes import VALUES, draw_examples
 
-__all__ = ["SIZES_USED", "agreement", "attribute_checks", "expected_hits", "image_text_checks", "spoilt_videos"]
+__all__ = ["SIZES_USED", "attribute_checks", "expected_hits", "image_text_checks", "spoilt_videos"]
 
 SIZES_USED = {"12x20": (4, 3.0, 12, 20), "24x40": (8, 6.0, 24, 40), "48x80": (16, 12.0, 48, 80)}
 _SEED = 990_001
@@ -29,16 +29,7 @@ _DISTRACTORS = 99
 Videos = NDArray[np.uint8]
 
 
-class Judge(Protocol):
-    """An extractor with attribute heads."""
-
-    heads: dict[str, tuple[str, ...]]
-
-    def predict(self, videos: Videos) -> dict[str, NDArray[np.str_]]:
-        """The value of each attribute, of each frame [B, T] or clip [B]."""
-
-
-def attribute_checks(probe: Judge, clips: bool) -> dict[str, Any]:
+def attribute_checks(probe: AttributeJudge, clips: bool) -> dict[str, Any]:
     """Accuracies of attribute heads, in [0, 1].
 
     Args:
@@ -71,24 +62,6 @@ def attribute_checks(probe: Judge, clips: bool) -> dict[str, Any]:
         "none_on_noise": {name: round(float((noise[name] == "none").mean()), 4) for name in probe.heads},
         "agreement": {"real clips": agreement(probe, real), "spoilt clips": agreement(probe, _spoilt_clips())},
     }
-
-
-def agreement(probe: Judge, videos: Videos) -> dict[str, float]:
-    """Share of videos of which a probe says what the geometric judge says ("none" included), by attribute.
-
-    Args:
-        probe: a frame probe, which answers for a video by its middle frame, or a video probe.
-        videos: [B, T, H, W, C] uint8.
-
-    Returns:
-        attribute -> share in [0, 1].
-    """
-    verdicts, answers = judge(videos), probe.predict(videos)
-    found = {}
-    for name, said in answers.items():
-        ours = said if said.ndim == 1 else said[:, said.shape[1] // 2]
-        found[name] = round(float(np.mean([getattr(row, name) for row in verdicts] == ours)), 4)
-    return found
 
 
 def image_text_checks(
@@ -145,7 +118,7 @@ def _spoilt_clips() -> Videos:
     return np.concatenate([draw_examples(rng, 48, 12, 20, True, 1.0).videos[:, :4] for _ in range(5)])
 
 
-def _accuracy(probe: Judge, height: int, width: int, clips: bool) -> dict[str, float]:
+def _accuracy(probe: AttributeJudge, height: int, width: int, clips: bool) -> dict[str, float]:
     rng = np.random.default_rng([_SEED, height])
     right: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in probe.heads}
     for _ in range(_CLIPS // 48):

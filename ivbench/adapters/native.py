@@ -75,6 +75,12 @@ class NativeCascade:
         if found != expected:
             raise DigestError(f"{path} has sha256 {found[:12]}, its card says {expected[:12]}. Fetch it again.")
         try:
-            return dict(load(data))
+            arrays = dict(load(data))
         except SafetensorError as error:
             raise ConfigError(f"{path} is not a safetensors file: {error}. Export the weights again.") from error
+        except KeyError as error:
+            raise ConfigError(f"{path} holds {error} tensors. Export the weights as float32 or float16.") from error
+        odd = {str(array.dtype) for array in arrays.values() if array.dtype.kind != "f"}
+        if odd:
+            raise ConfigError(f"{path} holds {', '.join(sorted(odd))} tensors. Weights are floating point.")
+        return arrays

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ivbench.cli.options import not_an_input
+
 if TYPE_CHECKING:
     from ivbench.check import Outcome
 
@@ -61,6 +63,8 @@ def check(
     from ivbench.results import write_results
     from ivbench.results.atomic import write_bytes
 
+    for path in (junit_path, json_path, markdown_path):
+        not_an_input(path, baseline, new, _file(baseline), _file(new), gate_path)
     results = read_pair(baseline, new)
     comparison = compare(*results)
     if init or update:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ivbench.cli.options import not_an_input
+
 if TYPE_CHECKING:
     from ivbench.check import Comparison
     from ivbench.results import Results
@@ -28,6 +30,7 @@ def compare(old: Path, new: Path, as_json: Path | None) -> None:
     from ivbench.check import compare as set_against
     from ivbench.check import comparison_record, write_record
 
+    not_an_input(as_json, old, new, old / "results.json", new / "results.json")
     results = read_pair(old, new)
     comparison = set_against(*results)
     show_changes(comparison, results)

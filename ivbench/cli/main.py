@@ -1,11 +1,12 @@
 """The command `ivbench`: the group of commands, and what happens to errors.
 
 Exit codes: 0 pass, 1 regression, 2 usage or missing value, 3 inconclusive, 70 a fault in ivbench itself (with its
-traceback: please report it), 130 interrupted.
+traceback: please report it), 130 interrupted, 141 the reader of its output went away.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ __all__ = ["COMMANDS", "EXIT_FAULT", "EXIT_INTERRUPTED", "EXIT_USAGE", "ivbench"
 EXIT_USAGE = 2
 EXIT_FAULT = 70
 EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141
 
 COMMANDS = {
     "run": LazyCommand("ivbench.cli.run:run", "Plan, sample, score and report a suite: the whole way in one command"),
@@ -69,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows `ivbench`; by default the process's own.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an arrow on an ASCII terminal is a question mark, not a crash
     try:
         returned = ivbench.main(args=arguments, prog_name="ivbench", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -77,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (IvbenchError, click.ClickException, OSError) as error:
         click.echo(f"Error: {_one_line(error)}", err=True)
         return EXIT_USAGE
+    except SystemExit:  # click's way to say that nobody reads our output any more
+        return EXIT_PIPE
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. What was finished is kept; the same command goes on from there.", err=True)
         return EXIT_INTERRUPTED

@@ -14,7 +14,7 @@ from ivbench.errors import ConfigError
 if TYPE_CHECKING:
     from ivbench.plan import Plan
 
-__all__ = ["out_option", "plan_of", "store_option", "suite_options", "timing_option"]
+__all__ = ["not_an_input", "out_option", "plan_of", "store_option", "suite_options", "timing_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -76,3 +76,13 @@ def plan_of(suite: str, cascade: str | None, device: str) -> tuple[str, Plan]:
     if "/" in name or os.sep in name:
         name = str(Path(name).resolve())
     return name, build_plan(wanted, cascade_source(read_card(name)), Execution(device=device.partition(":")[0]))
+
+
+def not_an_input(out: Path | None, *inputs: Path | str) -> None:
+    """Refuse to write over what was read.
+
+    Raises:
+        ConfigError: `out` is one of the inputs.
+    """
+    if out is not None and any(Path(path).exists() and out.exists() and out.samefile(path) for path in inputs):
+        raise ConfigError(f"{out} is what was read. Give another file to write to.")

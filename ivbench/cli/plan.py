@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ivbench.cli.console import print_rows
-from ivbench.cli.options import plan_of, suite_options
+from ivbench.cli.options import not_an_input, plan_of, suite_options
 
 if TYPE_CHECKING:
     from ivbench.plan import Plan, PlannedCell
@@ -26,6 +26,7 @@ def plan(suite: str, cascade: str | None, device: str, out: Path | None) -> None
     """
     from ivbench.plan import write_plan
 
+    not_an_input(out, suite)
     _, planned = plan_of(suite, cascade, device)
     show_plan(planned)
     if out is not None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ivbench.cli.options import not_an_input
+
 __all__ = ["report"]
 
 
@@ -23,6 +25,7 @@ def report(results: Path, out: Path | None, open_it: bool) -> None:
     from ivbench.report import write_report
 
     source = results / "results.json" if results.is_dir() else results
+    not_an_input(out, source)
     page = write_report(source, out or source.with_name("report.html"))
     click.echo(page)
     if open_it and not open_page(page):

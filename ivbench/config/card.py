@@ -77,8 +77,8 @@ class CardConfig(Frozen):
 
     @property
     def identity(self) -> str:
-        """The sha256 that stands for the card in task ids: the stated digest, else one over its files' digests."""
-        if self.digest is not None:
+        """What stands for the card in task ids: over its files' digests; where it lists none, the stated one."""
+        if self.digest is not None and not self.files:
             return self.digest
         return digest({"kind": self.kind, "files": {name: file.sha256 for name, file in self.files.items()}})
 

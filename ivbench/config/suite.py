@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ivbench.config.parse import Frozen, parse
 from ivbench.config.settings import AXES, Settings
@@ -57,13 +57,20 @@ class ReferenceConfig(Frozen):
 
     source: str = Field(default="shapes", description="shapes: clips over the evaluation captions' distribution")
     count: int = Field(default=2048, gt=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
 
 class CellConfig(Settings):
     """One explicit cell: settings that differ from the defaults."""
 
     label: str | None = Field(default=None, min_length=1, max_length=60, description="shown in place of the made one")
+
+    @field_validator("label")
+    @classmethod
+    def _printable(cls, label: str | None) -> str | None:
+        if label is not None and not label.isprintable():
+            raise ValueError(f"a label must be printable text, got {label!r}")
+        return label
 
 
 class Grid(Frozen):
@@ -100,9 +107,9 @@ class SuiteConfig(Frozen):
     description: str = ""
     cascade: str | None = Field(default=None, description="the cascade to sample unless another is named: a card")
     prompts: PromptsConfig
-    runs: int = Field(default=4, gt=0, description="seeded repeats of a cell; 4 in the paper's Table 1")
+    runs: int = Field(default=4, gt=0, le=1_000, description="seeded repeats of a cell; 4 in the paper's Table 1")
     seeds: tuple[int, ...] | None = Field(default=None, min_length=1, description="None: 0 to runs - 1")
-    samples_per_prompt: int = Field(default=1, gt=0)
+    samples_per_prompt: int = Field(default=1, gt=0, le=10_000)
     metrics: tuple[MetricConfig, ...] = ()
     reference: ReferenceConfig = ReferenceConfig()
     noise: Literal["numpy", "device"] = Field(default="numpy", description="numpy: the same on every backend")
@@ -114,8 +121,8 @@ class SuiteConfig(Frozen):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.seeds is not None:
-            if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-                raise ValueError(f"seeds must differ and be 0 or more, got {list(self.seeds)}")
+            if len(set(self.seeds)) != len(self.seeds) or not 0 <= min(self.seeds) <= max(self.seeds) < 2**63:
+                raise ValueError(f"seeds must differ and lie in [0, 2^63), got {list(self.seeds)}")
             if "runs" in self.model_fields_set and self.runs != len(self.seeds):
                 raise ValueError(f"runs is {self.runs} and seeds has {len(self.seeds)} entries; give one of the two")
         names = [(metric.name, metric.extractor, metric.profile) for metric in self.metrics]

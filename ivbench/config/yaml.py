@@ -121,8 +121,9 @@ def load_yaml(text: str, where: str) -> Any:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{where}{line}: not valid YAML: {error.problem or error.context}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{where}: not valid YAML: {str(error).splitlines()[0]}.") from error
+    except Exception as error:  # a tag on a value of another kind makes PyYAML fail in any way
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ConfigError(f"{where}: not valid YAML: {reason}.") from error
 
 
 def read_yaml(path: Path) -> Any:

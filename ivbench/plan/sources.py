@@ -81,11 +81,10 @@ def cascade_source(card: Card, zoo: Path | None = None) -> CascadeSource:
 
 
 def _encoder_digest(encoder: str, card: Card, zoo: Path | None) -> str:
+    found = {entry.name: entry for entry in list_cards(zoo)}.get(encoder)
     folder = Path(encoder)
-    if len(folder.parts) > 1 and folder.is_dir():
+    if found is None and folder.is_dir():
         return read_card(folder).digest if (folder / "card.yaml").is_file() else folder_digest(folder)
-    cards = {entry.name: entry for entry in list_cards(zoo)}
-    found = cards.get(encoder)
     if found is None:
         return digest({"name": encoder, "cards": "none"})
     if found.config.kind != "text-encoder":

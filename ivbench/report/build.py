@@ -128,7 +128,7 @@ def _metric(results: Results, metric: Metric) -> dict[str, Any]:
             if (score.metric, score.protocol) == (metric.name, metric.protocol)
         ]
     digits = decimals(score.value for _, score in rows)
-    rows += [("ground truth", score) for score in results.ground_truth if score.metric == metric.name]
+    rows += [("ground truth", score) for score in results.ground_truth if score.label == metric.label]
     context = list(dict.fromkeys(key for _, score in rows for key in score.context))
     first = rows[0][1]
     others: dict[str, list[str]] = {}

@@ -111,7 +111,7 @@ def _ends(score: Score) -> tuple[float, float]:
 def _chart(results: Results, metric: Metric, points: list[_Point], axis: str) -> Chart:
     import vl_convert
 
-    truths = [score.value for score in results.ground_truth if score.metric == metric.name]
+    truths = [score.value for score in results.ground_truth if score.label == metric.label]
     truth, aside = _truth(truths[0] if len(truths) == 1 else None, points)
     direction = f"{'higher' if metric.higher_is_better else 'lower'} is better"
     title = f"{metric.label}, {direction}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def read_results(path: Path) -> Results:
         MissingFileError: there's no such file.
     """
     try:
-        data: Any = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        data: Any = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse, parse_float=_finite)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise MissingFileError(f"{path} is not there. Give the results.json of a run.") from error
     except (ValueError, RecursionError) as error:
@@ -66,6 +67,11 @@ def read_results(path: Path) -> Results:
     if not isinstance(data, dict):
         raise ConfigError(f"{path} is not a results file: an object is expected. Give the results.json of a run.")
     return parse(Results, upgrade(data, str(path)), str(path))
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
 
 
 def _refuse(constant: str) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 __all__ = [
     "RESULTS_VERSION",
@@ -90,6 +90,13 @@ class Score(Record):
     )
     decisive: bool = Field(default=True, description="False where too few samples: shown, decides nothing")
     notes: list[str] = Field(default_factory=list, description="warnings shown beside the number")
+
+    @field_validator("by_prompt")
+    @classmethod
+    def _one_length(cls, rows: list[list[float | None]]) -> list[list[float | None]]:
+        if len({len(row) for row in rows}) > 1 or [] in rows:
+            raise ValueError("every run has a value, or none, of every prompt")
+        return rows
 
 
 class StageCost(Record):

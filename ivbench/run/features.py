@@ -14,7 +14,7 @@ from ivbench.config import digest
 from ivbench.data.prompts import prompt_digest
 from ivbench.errors import ConfigError, NonFiniteError
 from ivbench.extractors import ImageTextExtractor
-from ivbench.metrics import Batch
+from ivbench.metrics import Batch, FrechetMetric
 from ivbench.plan import ExtractTask, blocks
 from ivbench.run.job import Entry, Job
 from ivbench.run.real_clips import clips_of_prompts, reference_clips
@@ -54,12 +54,19 @@ class Features:
         for task in self._job.missing(self._plan.score):
             metric, name = registry.load("metric", task.metric.name), task.metric.extractor
             metric().require_prompts(self._plan.prompts)
+            self._require_videos(task.metric.name)
             extractor = self._job.models.extractor(name)
             if metric.kind not in _SERVES[extractor.kind]:
                 raise ConfigError(
                     f'{task.metric.name} needs an extractor of the kind {metric.kind}, "{name}" is of the kind '
                     f"{extractor.kind}. Name another in the suite."
                 )
+
+    def _require_videos(self, metric: str) -> None:
+        suite = self._plan.suite
+        videos = len(self._plan.prompts) * len(suite.run_seeds) * suite.samples_per_prompt
+        if issubclass(registry.load("metric", metric), FrechetMetric) and videos < 2:
+            raise ConfigError(f"{metric} needs 2 videos a cell or more, got 1. Use more prompts or runs.")
 
     def run(self) -> None:
         """Extract what the store lacks; a cell whose features are not finite stops."""

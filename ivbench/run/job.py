@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from ivbench.plan import Plan
 from ivbench.results.schema import Environment
@@ -123,8 +124,8 @@ class Job:
         for task in chain.from_iterable(graph):
             about = self.store.manifest(task.id) if self.store.has(task.id) else None
             if about is not None and "environment" in about:
-                where = Environment.model_validate(about["environment"])
-                if all(_place(where) != _place(other) for other in found):
+                where = _known(about["environment"])
+                if where is not None and all(_place(where) != _place(other) for other in found):
                     found.append(where)
         return found
 
@@ -132,6 +133,14 @@ class Job:
         arrays = self.store.get(entry_id)
         about = None if arrays is None else self.store.manifest(entry_id)
         return None if arrays is None or about is None else Entry(arrays, about)
+
+
+def _known(recorded: Any) -> Environment | None:
+    """An environment as an entry recorded it; None where another version of ivbench wrote other fields."""
+    try:
+        return Environment.model_validate(recorded)
+    except ValidationError:
+        return None
 
 
 def _place(environment: Environment) -> Environment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,5 +117,7 @@ def _require_runnable(plan: Plan) -> None:
 def _require_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
     except OSError as error:
-        raise StoreError(f"{out} can't be made: {error.strerror or error}. Choose another folder.") from error
+        raise StoreError(f"{out} can't be made or written: {error.strerror or error}. Choose another.") from error

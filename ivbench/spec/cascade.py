@@ -91,7 +91,7 @@ class StageSpec(Frozen):
 class CascadeSpec(Frozen):
     """A text encoder and stages that feed one another."""
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="also names the folder of its results")
     text: TextSpec
     stages: tuple[StageSpec, ...] = Field(min_length=1)
 

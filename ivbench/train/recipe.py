@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ from ivbench.zoo import find_zoo
 __all__ = ["KINDS", "NormalLogSNR", "StageRecipe", "find_recipe", "recipe_kind"]
 
 KINDS = ("stage", "text-encoder", "frame-probe", "video-probe", "clip-probe")
+
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class NormalLogSNR(Frozen):
@@ -34,7 +37,7 @@ class StageRecipe(Frozen):
     stage: str
     steps: int = Field(gt=0)
     batch: int = Field(gt=0)
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**63)
     learning_rate: float = Field(gt=0)
     warm_up: int = Field(default=200, ge=0, description="steps of linear warm-up; cosine decay to 0 follows")
     weight_decay: float = Field(default=0.01, ge=0)
@@ -42,7 +45,7 @@ class StageRecipe(Frozen):
         default="adamw",
         description="muon: matrices and convolutions by Muon, whose steps are scaled to AdamW's; the rest by AdamW",
     )
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[Share, Share] = (0.9, 0.99)
     clip_norm: float = Field(default=1.0, gt=0, description="gradients are scaled down to this norm")
     ema: float = Field(default=0.999, ge=0, lt=1)
     text_dropout: float = Field(default=0.1, ge=0, le=1)

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from ivbench.errors import NonFiniteError
 from ivbench.results.atomic import write_bytes
 
 __all__ = ["export_weights"]
@@ -21,7 +22,11 @@ def export_weights(weights: dict[str, Tensor], path: Path) -> None:
         path: the safetensors file.
 
     Raises:
+        NonFiniteError: a weight is NaN, infinite, or beyond float16.
         StoreError: the place cannot be written.
     """
     half = {name: value.to(torch.float16).contiguous() for name, value in weights.items()}
+    broken = [name for name, value in half.items() if not bool(torch.isfinite(value).all())]
+    if broken or not half:
+        raise NonFiniteError(f"the averaged weight {(broken or ['(none)'])[0]} is not finite in float16. Train anew.")
     write_bytes(path, save(half))

@@ -108,7 +108,7 @@ def read_card(name: str | Path, zoo: Path | None = None) -> Card:
         MissingFileError: a path that holds no card.
     """
     path = Path(name)
-    if isinstance(name, Path) or len(path.parts) > 1 or path.is_absolute() or str(name) in (".", ".."):
+    if isinstance(name, Path) or "/" in name or os.sep in name or name in (".", ".."):
         return _read(path.parent if path.name == _CARD else path)
     folders = {folder.name: folder for folder in _folders(zoo if zoo is not None else find_zoo())}
     if str(name) not in folders:

@@ -30,9 +30,15 @@ def find_zoo(package: Path | None = None) -> Path:
     if override:
         return _existing(Path(override).expanduser(), f"${VARIABLE} names it. Correct or unset the variable")
     home = package if package is not None else Path(ivbench.__file__).resolve().parent
-    if (home.parent / "pyproject.toml").is_file():
+    if _is_checkout(home.parent):
         return _existing(home.parent / "zoo", "The checkout lacks it. Restore it with git")
     return _existing(home / "_data" / "zoo", f"The installation lacks it. Reinstall ivbench, or set ${VARIABLE}")
+
+
+def _is_checkout(folder: Path) -> bool:
+    """Whether this is ivbench's own source tree, and not a folder that happens to hold somebody's project."""
+    project = folder / "pyproject.toml"
+    return project.is_file() and '\nname = "ivbench"\n' in project.read_text(encoding="utf-8", errors="replace")
 
 
 def _existing(folder: Path, remedy: str) -> Path:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -169,3 +170,46 @@ def test_help_in_a_pipe_is_plain(environment: dict[str, str]) -> None:
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
     assert done.stderr == ""
+
+
+def test_a_reader_that_goes_away_is_no_regression(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m ivbench zoo list | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 141)  # 0 where all was written before the reader went
+    assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_knows_no_arrows_is_no_crash(tmp_path: Path) -> None:
+    from ivbench.results import write_results
+    from tests.report.fixtures import make_results
+
+    write_results(make_results(tmp_path), tmp_path / "results.json")
+    script = "from pathlib import Path; from ivbench.report import print_table;"
+    script += "from ivbench.results import read_results; from ivbench.cli import main as m; m.main(['--version']);"
+    script += f"print_table(read_results(Path({str(tmp_path / 'results.json')!r})))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "?" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["report", "compare", "plan"])
+def test_nothing_is_written_over_what_was_read(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ivbench.results import write_results
+    from tests.unit.check.results import results
+
+    file = tmp_path / "results.json"
+    write_results(results({"a": []}), file)
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("name: s\nprompts: {texts: [a]}\n")
+    arguments = {
+        "report": ["report", str(file), "--out", str(file)],
+        "compare": ["compare", str(tmp_path), str(tmp_path), "--json", str(file)],
+        "plan": ["plan", "--suite", str(suite), "--out", str(suite)],
+    }[command]
+    before = file.read_bytes(), suite.read_bytes()
+    assert main(arguments) == 2
+    assert "is what was read" in capsys.readouterr().err
+    assert (file.read_bytes(), suite.read_bytes()) == before

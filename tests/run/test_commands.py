@@ -142,6 +142,18 @@ def test_nan_in_weights_is_named_before_anything_is_sampled(zoo: Path, tmp_path:
     assert Store(tmp_path / "store").ids() == []
 
 
+@pytest.mark.parametrize("kind", ["bfloat16", "int64"])
+def test_weights_of_a_type_that_cannot_be_read_are_one_line(zoo: Path, tmp_path: Path, kind: str) -> None:
+    import torch
+    from safetensors.torch import load_file as load_tensors
+    from safetensors.torch import save_file as save_tensors
+
+    file = zoo / CASCADE / "base.safetensors"
+    save_tensors({name: value.to(getattr(torch, kind)) for name, value in load_tensors(file).items()}, file)
+    write_card(zoo / CASCADE, "cascade", weights={stage["name"]: f"{stage['name']}.safetensors" for stage in STAGES})
+    assert_one_line(ivbench(zoo, tmp_path, "sample", "--suite", suite_file(tmp_path)), "base.safetensors", "tensors")
+
+
 def test_weights_with_another_digest_are_refused(zoo: Path, tmp_path: Path) -> None:
     file = zoo / CASCADE / "tsr1.safetensors"
     content = file.read_bytes()

@@ -16,7 +16,7 @@ from ivbench.extractors.geometric_judge import GeometricJudge
 from ivbench.plan import Plan
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
-from ivbench.run import Silent, sample_plan
+from ivbench.run import Job, Silent, sample_plan
 from ivbench.run.sampling import VIDEO
 from tests.run.toys import Ran, ToyClips, ToyModels, run_toy, toy_plan
 
@@ -250,6 +250,25 @@ def test_prompts_that_a_metric_cannot_score_are_found_before_anything_is_sampled
     with pytest.raises(ConfigError, match='"a dog" is no canonical caption of the shapes domain'):
         run_toy(plan, tmp_path)
     assert Store(tmp_path / "store").ids() == []
+
+
+def test_one_video_is_too_few_for_a_frechet_metric_and_found_before_anything_is_sampled(tmp_path: Path) -> None:
+    plan = toy_plan(prompts={"source": "shapes:test", "count": 1}, runs=1)
+    with pytest.raises(ConfigError, match="frame_fid needs 2 videos a cell or more, got 1"):
+        run_toy(plan, tmp_path)
+    assert Store(tmp_path / "store").ids() == []
+
+
+def test_an_entry_of_another_version_of_ivbench_is_no_crash(tmp_path: Path, finished: tuple[Path, Ran]) -> None:
+    job = Job(PLAN, Store(finished[0] / "store"), finished[1].models, Silent())
+    plain_manifest = job.store.manifest
+
+    def other(task_id: str) -> Any:
+        found = plain_manifest(task_id)
+        return found if found is None else found | {"environment": {"ivbench": "99", "new field": 1}}
+
+    job.store.manifest = other  # type: ignore[method-assign]
+    assert job.environments() == [job.environment]
 
 
 def test_an_out_folder_that_cannot_be_made_is_found_first(tmp_path: Path) -> None:

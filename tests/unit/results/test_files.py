@@ -82,6 +82,7 @@ def test_a_score_that_is_not_finite_is_never_written(tmp_path: Path) -> None:
         ('{"format": "ivbench-results", "version": 99}', "reads up to"),
         ('{"format": "ivbench-results", "version": 0}', "can't be upgraded"),
         ('{"format": "ivbench-results", "version": 1, "x": NaN}', "NaN"),
+        ('{"format": "ivbench-results", "version": 1, "x": 1e999}', "1e999"),
         ('{"format": "ivbench-results", "version": 1}', "is missing"),
     ],
 )
@@ -141,3 +142,9 @@ def test_the_csv_has_a_row_a_run_and_one_for_the_headline(tmp_path: Path) -> Non
     assert rows[2]["label"] == 'w=3, "ddim"'
     assert rows[2]["setting.steps"] == "8"
     assert rows[2]["low"] == "11.0"
+
+
+@pytest.mark.parametrize("rows", [[[1.0, 2.0], [1.0]], [[]]])
+def test_values_by_prompt_that_do_not_fit_together_are_refused(rows: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match="every run has a value, or none, of every prompt"):
+        score(by_prompt=rows)

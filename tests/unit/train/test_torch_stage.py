@@ -308,6 +308,13 @@ def test_exported_weights_are_the_average_in_half_precision(tiny: Any, finished:
         np.testing.assert_array_equal(stored[name], value.half().numpy())
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+def test_weights_that_float16_cannot_hold_are_not_exported(value: float, tmp_path: Path) -> None:
+    with pytest.raises(NonFiniteError, match=r"averaged weight w is not finite in float16"):
+        export_weights({"w": torch.tensor([1.0, value])}, tmp_path / "w.safetensors")
+    assert not (tmp_path / "w.safetensors").exists()
+
+
 def test_the_null_text_is_zero_and_all_valid(tiny: Any) -> None:
     table = TextTable(tiny.encoder(), ["a", "b"])
     tokens, mask, pooled = table([["", "b"], ["a", ""]])

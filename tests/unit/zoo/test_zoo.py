@@ -33,7 +33,7 @@ def layout(root: Path, *, checkout: bool, data: bool) -> Path:
     package = root / "ivbench"
     package.mkdir(parents=True)
     if checkout:
-        (root / "pyproject.toml").write_text("")
+        (root / "pyproject.toml").write_text('[project]\nname = "ivbench"\n')
         (root / "zoo").mkdir()
     if data:
         (package / "_data" / "zoo").mkdir(parents=True)
@@ -50,6 +50,12 @@ def test_a_wheel_has_the_zoo_inside_the_package(tmp_path: Path) -> None:
 
 def test_an_installed_copy_never_shadows_the_checkouts(tmp_path: Path) -> None:
     assert find_zoo(layout(tmp_path, checkout=True, data=True)) == tmp_path / "zoo"
+
+
+def test_another_project_around_an_installed_package_is_no_checkout(tmp_path: Path) -> None:
+    package = layout(tmp_path, checkout=False, data=True)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "theirs"\n')
+    assert find_zoo(package) == package / "_data" / "zoo"
 
 
 def test_a_zoo_beside_an_installed_package_is_not_ours(tmp_path: Path) -> None:

@@ -90,8 +90,13 @@ def _settings(samplings: Sequence[StageSampling]) -> dict[str, Scalar]:
         "steps": _joined([sampling.num_steps for sampling in samplings]),
         "gamma": _joined([sampling.gamma for sampling in samplings]),
         "thresholding": _joined([sampling.thresholding.label for sampling in samplings]),
-        "augmentation_snr": _joined([sampling.augmentation_snr for sampling in samplings[1:]]),
+        "augmentation_snr": _joined([_level(sampling) for sampling in samplings[1:]]),
     }
+
+
+def _level(sampling: StageSampling) -> float | str:
+    """The SNR of a stage's augmentation; no augmentation is a level too, and tells cells apart."""
+    return "none" if sampling.augmentation_snr is None else sampling.augmentation_snr
 
 
 def _joined(values: Sequence[Scalar]) -> Scalar:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
@@ -83,10 +84,17 @@ def charts(results: Results) -> list[Chart]:
         if find_spec(library) is None:
             raise MissingDependencyError(library, "zoo")
     timed = any(total_seconds(cell) is not None for cell in results.cells)
-    cost: Callable[[Cell], float | None] = total_seconds if timed else total_flops
-    axis = "sampling time a video (s)" if timed else "FLOPs a video"
+    longest = max((total_seconds(cell) or 0.0 for cell in results.cells), default=0.0)
+    factor, unit = (1e3, "ms") if longest < 1 else (1.0, "s")
+    cost: Callable[[Cell], float | None] = partial(_time, factor=factor) if timed else total_flops
+    axis = f"sampling time a video ({unit})" if timed else "FLOPs a video"
     found = [(metric, _points(results, metric, cost)) for metric in metrics(results)]
     return [_chart(results, metric, points, axis) for metric, points in found if points]
+
+
+def _time(cell: Cell, factor: float) -> float | None:
+    seconds = total_seconds(cell)
+    return None if seconds is None else factor * seconds
 
 
 def _points(results: Results, metric: Metric, cost: Callable[[Cell], float | None]) -> list[_Point]:

@@ -250,29 +250,34 @@ def _references(
         return Row(0, label, [*[Entry("")] * before, *map(entry, found), *[Entry("")] * len(_COST_COLUMNS)])
 
     def truth(metric: Metric) -> Entry:
-        same = [score for score in results.ground_truth if score.metric == metric.name]
+        same = [score for score in results.ground_truth if score.label == metric.label]
         exact = score_of(same, metric)
         score = exact or (same[0] if len(same) == 1 else None)
         return _score_entry(score, metric, digits[metric], notes)
 
     rows: list[Row] = []
-    scales = {metric: _shared_context(results, metric) for metric in found}
+    scales = {metric: _context(results, metric) for metric in found}
     for key in dict.fromkeys(key for scale in scales.values() for key in scale):
         entries = {
-            metric: Entry(number(scale[key], digits[metric]) if key in scale else "")
+            metric: Entry(_span(*scale[key], digits[metric]) if key in scale else "")
             for metric, scale in scales.items()
         }
         rows.append(row(_CONTEXT_WORDS.get(key, words(key)), entries.__getitem__))
     return [*rows, row("ground truth", truth)] if results.ground_truth else rows
 
 
-def _shared_context(results: Results, metric: Metric) -> dict[str, float]:
-    """The values that give a metric its scale, where all cells agree on them."""
+def _context(results: Results, metric: Metric) -> dict[str, tuple[float, float]]:
+    """The values that give a metric its scale: least and greatest over the cells, which agree on some of them."""
     scores = [score_of(cell.scores, metric) for cell in results.cells]
     contexts = [score.context for score in scores if score is not None]
-    first = contexts[0] if contexts else {}
-    shared = {key: value for key, value in first.items() if all(each.get(key) == value for each in contexts)}
-    return {key: value for key, value in shared.items() if key != "ground_truth"}
+    keys = [key for key in (contexts[0] if contexts else {}) if all(key in each for each in contexts)]
+    spans = {key: [each[key] for each in contexts] for key in keys if key != "ground_truth"}
+    return {key: (min(values), max(values)) for key, values in spans.items()}
+
+
+def _span(low: float, high: float, digits: int) -> str:
+    ends = list(dict.fromkeys((number(low, digits), number(high, digits))))
+    return "\N{EN DASH}".join(ends)
 
 
 def _level(results: Results) -> str:

@@ -6,6 +6,7 @@ import os
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -30,7 +31,10 @@ def print_table(results: Results, console: Console | None = None) -> None:
         return
     for line in _introduction(said):
         console.print(Text(line))
-    console.print(rich_table(table))
+    wide = rich_table(table)
+    unlimited = console.options.update(max_width=10_000)
+    fits = Measurement.get(console, unlimited, wide).maximum <= console.width
+    console.print(wide if fits else narrow_table(table))
     for line in _closing(table):
         console.print(Text(line, style="dim"))
 
@@ -47,6 +51,23 @@ def rich_table(table: MainTable) -> Table:
         found.add_section()
     for row in table.references:
         found.add_row(*map(_text, [Entry(row.label), *row.entries]), style="dim")
+    return found
+
+
+def narrow_table(table: MainTable) -> Table:
+    """The main table for a terminal that is too narrow for it: a line a cell and measurement."""
+    found = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for title, right in (("cell", False), ("", False), ("value", True), ("interval", True)):
+        found.add_column(title, justify="right" if right else "left", overflow="fold")
+    for row in (*table.rows, *table.references):
+        found.add_section()
+        head = _head(row)
+        for column, entry in zip(table.columns, row.entries, strict=True):
+            if column.measured and entry.text:
+                value = " ".join(part for part in (entry.text, entry.spread, _marks(entry)) if part)
+                strong = "bold" if entry.strong else ""
+                found.add_row(Text(head), Text(_title(column)), Text(value, strong), Text(entry.interval))
+                head = ""
     return found
 
 
@@ -71,7 +92,7 @@ def _closing(table: MainTable) -> list[str]:
     common = ", ".join(f"{key} {value}" for key, value in table.common)
     lines = [f"In every cell: {common}."] if common else []
     ends = f", [low, high] the {table.level} interval" if table.level else ""
-    lines.append(f"\N{PLUS-MINUS SIGN} is the standard error over runs{ends}.")
+    lines.append(f"\N{PLUS-MINUS SIGN} is the standard error over runs; a Frechet value is of all runs together{ends}.")
     return lines + [f"{index}) {text}" for index, text in enumerate(table.footnotes, 1)]
 
 

@@ -102,6 +102,35 @@ def test_markup_in_a_label_is_text_in_the_terminal(tmp_path: Path) -> None:
     assert "[bold red]a[/]" in out.getvalue()
 
 
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_in_a_narrow_terminal_no_number_is_folded(tmp_path: Path, width: int) -> None:
+    results = make_results(tmp_path)
+    out = io.StringIO()
+    print_table(results, Console(file=out, force_terminal=True, width=width, color_system=None))
+    text = out.getvalue()
+    for score in results.cells[0].scores:
+        column = [other for cell in results.cells for other in cell.scores if other.metric == score.metric]
+        digits = decimals(other.value for other in column)
+        assert number(score.value, digits) in text
+        assert score.interval is not None
+        assert number(score.interval.high, digits) + "]" in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_context_that_differs_by_cell_is_a_span(tmp_path: Path) -> None:
+    results = make_results(tmp_path)
+    cells = [
+        cell.model_copy(
+            update={"scores": [score.model_copy(update={"context": {"shuffled": 2.0 + i}}) for score in cell.scores]}
+        )
+        for i, cell in enumerate(results.cells)
+    ]
+    table = main_table(results.model_copy(update={"cells": cells}))
+    (row,) = [row for row in table.references if row.label == "shuffled captions"]
+    last = 1.0 + len(cells)
+    assert any(entry.text in (f"2.00\N{EN DASH}{last:.2f}", f"2.0\N{EN DASH}{last:.1f}") for entry in row.entries)
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(1.23456e9, "1.23 G"), (5.6e9, "5.60 G"), (999.96e6, "1.00 G"), (12.0, "12.0"), (0.0, "0.00"), (640_000, "640 k")],

@@ -25,7 +25,8 @@ _EVERY = 20
     "--out", type=click.Path(path_type=Path), help="Folder of the training.  [default: ivbench-out/train/RECIPE]"
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of the CPU.  [default: all cores]")
-def train(recipe: str, out: Path | None, threads: int | None) -> None:
+@click.option("--device", default="cpu", show_default=True, help="Where a stage is trained: cpu, cuda:1.")
+def train(recipe: str, out: Path | None, threads: int | None, device: str) -> None:
     """Train a stage, a text encoder or a probe from a recipe.
 
     RECIPE is a YAML file, or the name of one in the zoo's folder `recipes`. Of a stage the folder gets a log (a line of
@@ -42,7 +43,7 @@ def train(recipe: str, out: Path | None, threads: int | None) -> None:
     if threads is not None:
         _set_threads(threads)
     if kind == "stage":
-        click.echo(_train_stage(path, folder))
+        click.echo(_train_stage(path, folder, device))
     elif kind == "text-encoder":
         from ivbench.train.text_encoder import train_text_encoder
 
@@ -63,7 +64,7 @@ def _set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _train_stage(recipe: Path, out: Path) -> Path:
+def _train_stage(recipe: Path, out: Path, device: str) -> Path:
     """Train, and return the path of the weights."""
     from rich.console import Console
 
@@ -71,7 +72,7 @@ def _train_stage(recipe: Path, out: Path) -> Path:
     from ivbench.train.torch_export import export_weights
 
     console = Console(stderr=True)
-    trainer, strips = open_stage(recipe, out)
+    trainer, strips = open_stage(recipe, out, device=device)
     if trainer.step:
         console.print(f"resumed at step {trainer.step}", highlight=False)
     with _display(console, trainer) as show:

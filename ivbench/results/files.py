@@ -37,8 +37,12 @@ CSV_COLUMNS = (
     "used",
     "reference",
     "decisive",
+    "nfe",
+    "flops",
+    "seconds",
 )
-"""`row` is `run` (one value a run, with its seed) or `headline`; settings follow as columns `setting.<axis>`."""
+"""`row` is `run` (one value a run, with its seed), `draw` (one value a draw of a null floor) or `headline`; costs are
+of one video over all stages; settings follow as columns `setting.<axis>`."""
 
 
 def write_results(results: Results, path: Path) -> None:
@@ -106,10 +110,25 @@ def _rows(cell: Cell | None, score: Score) -> list[dict[str, Any]]:
         "unit": score.unit,
         **score.counts.model_dump(),
         "decisive": score.decisive,
-        **({f"setting.{axis}": value for axis, value in cell.settings.items()} if cell else {}),
+        **(_of_cell(cell) if cell else {}),
     }
     headline = {**shared, "row": "headline", "value": score.value, "mean": score.mean, "stderr": score.stderr}
     if score.interval is not None:
         headline |= {"low": score.interval.low, "high": score.interval.high, "interval": score.interval.method}
+    if cell is None and score.counts.reference is not None:
+        draws = [{**shared, "row": "draw", "value": run.value} for run in score.runs]
+        return [*draws, headline]
     runs = [{**shared, "row": "run", "seed": run.seed, "value": run.value} for run in score.runs]
     return [*runs, headline]
+
+
+def _of_cell(cell: Cell) -> dict[str, Any]:
+    """Costs and settings; no seconds where a stage was not timed."""
+    times = [cost.seconds for cost in cell.costs]
+    timed = [time for time in times if time is not None]
+    return {
+        "nfe": sum(cost.nfe for cost in cell.costs),
+        "flops": sum(cost.flops for cost in cell.costs),
+        "seconds": sum(timed) if timed and len(timed) == len(times) else None,
+        **{f"setting.{axis}": value for axis, value in cell.settings.items()},
+    }

@@ -34,13 +34,16 @@ _BASE = StageSettings(DDIM(), 16, Constant(2.0), Thresholding("static"))
 _SUPER_RESOLUTION = StageSettings(DDIM(), 8, Constant(0.0), Thresholding("static"))
 
 
-def open_stage(recipe: Path, out: Path, zoo: Path | None = None) -> tuple[StageTrainer, StripMaker]:
+def open_stage(
+    recipe: Path, out: Path, zoo: Path | None = None, device: str = "cpu"
+) -> tuple[StageTrainer, StripMaker]:
     """Open a stage's training: new, or where the folder's checkpoint has it.
 
     Args:
         recipe: a YAML file of `kind: stage`.
         out: the training's folder.
         zoo: where the cascade and its text encoder are; None: `find_zoo()`.
+        device: where the stage is trained.
 
     Returns:
         The training, and what makes its strips.
@@ -57,7 +60,7 @@ def open_stage(recipe: Path, out: Path, zoo: Path | None = None) -> tuple[StageT
     encoder = open_text_encoder(cascade.text, zoo=home)
     from ivbench.train.torch_stage import StageTrainer
 
-    return StageTrainer(resolved, stage, before, encoder, out), StripMaker(stage, before, encoder)
+    return StageTrainer(resolved, stage, before, encoder, out, device), StripMaker(stage, before, encoder)
 
 
 def _stages(cascade: CascadeSpec, name: str, recipe: Path) -> tuple[StageSpec, StageSpec | None]:
@@ -94,7 +97,7 @@ class StripMaker:
         """Sample with the averaged weights: [B, T, H, W, C] uint8."""
         from ivbench.cascade.torch_model import TorchStageModel
 
-        model = TorchStageModel(trainer.stage, {name: value.numpy() for name, value in trainer.average.items()})
+        model = TorchStageModel(trainer.stage, {name: value.cpu().numpy() for name, value in trainer.average.items()})
         return to_uint8(sample_stage(model, self._settings, self._text, self._keys, self._low))
 
     def write(self, trainer: StageTrainer) -> Path:

@@ -25,7 +25,7 @@ def export_weights(weights: dict[str, Tensor], path: Path) -> None:
         NonFiniteError: a weight is NaN, infinite, or beyond float16.
         StoreError: the place cannot be written.
     """
-    half = {name: value.to(torch.float16).contiguous() for name, value in weights.items()}
+    half = {name: value.to("cpu", torch.float16).contiguous() for name, value in weights.items()}
     broken = [name for name, value in half.items() if not bool(torch.isfinite(value).all())]
     if broken or not half:
         raise NonFiniteError(f"the averaged weight {(broken or ['(none)'])[0]} is not finite in float16. Train anew.")

@@ -14,6 +14,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
+from ivbench.backends.torch_backend import available_device
 from ivbench.cascade.conditioning import conditioning_video
 from ivbench.cascade.stage import stage_schedule
 from ivbench.diffusion import augment, diffuse, target
@@ -49,6 +50,7 @@ class StageTrainer:
         before: the stage that feeds it; None for a base model.
         encoder: the frozen text encoder.
         folder: checkpoint, log and strips; created, or resumed from.
+        device: a torch device's name.
 
     Raises:
         ConfigError: the recipe does not suit the stage, or the folder belongs to another training.
@@ -56,7 +58,13 @@ class StageTrainer:
     """
 
     def __init__(
-        self, recipe: StageRecipe, stage: StageSpec, before: StageSpec | None, encoder: TextEncoder, folder: Path
+        self,
+        recipe: StageRecipe,
+        stage: StageSpec,
+        before: StageSpec | None,
+        encoder: TextEncoder,
+        folder: Path,
+        device: str = "cpu",
     ) -> None:
         if stage.unet.clean_head and recipe.loss_cap is None:
             raise ConfigError(
@@ -64,13 +72,14 @@ class StageTrainer:
                 "Set loss_cap."
             )
         self.recipe, self.stage, self.folder = recipe, stage, folder
-        self._before, self._encoder = before, encoder
+        self._before, self._encoder, self._device = before, encoder, available_device(device)
         torch.manual_seed(recipe.seed)
         self._batches = ShapesBatches(recipe, stage, before)
         self._table = TextTable(encoder, self._batches.vocabulary())
         self.net = TorchVideoUNet(stage.unet).to(memory_format=torch.channels_last)
         if recipe.whiten_text:
             whiten_text(self.net, *self._table.pooled_and_tokens())
+        self.net.to(self._device)
         self.average = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         self._optimizer = make_optimizer(self.net, recipe)
         self._schedule = stage_schedule(stage)
@@ -132,7 +141,8 @@ class StageTrainer:
             state = read_checkpoint(path, _STATE)
             for what in self._differences(state):
                 raise ConfigError(f"{self.folder} holds a training by another {what}. Give another folder with --out.")
-            self.step, self.seconds, self.average = state["step"], state["seconds"], state["average"]
+            self.step, self.seconds = state["step"], state["seconds"]
+            self.average = {name: value.to(self._device) for name, value in state["average"].items()}
             try:
                 self.net.load_state_dict(state["net"])
                 self._optimizer.load_state_dict(state["optimizer"])
@@ -185,25 +195,29 @@ class StageTrainer:
 
     def _loss(self, batch: Batch) -> Tensor:
         """Weighted mean squared error of the prediction. Source: Imagen Video (2210.02303), equation 2."""
-        x = torch.from_numpy(batch.video)
+        x = self._there(torch.from_numpy(batch.video))
         count, frames, height, width, _ = x.shape
         generator = batch.generator
         times = (generator.random() + torch.arange(count, dtype=torch.float64) / count) % 1.0
         times = times[torch.from_numpy(generator.permutation(count))]
-        logsnr = draw_logsnr(times, self._schedule, self.recipe.logsnr)
-        eps = torch.from_numpy(generator.standard_normal(x.shape, dtype="float32"))
-        low, augmentation = self._augmented(batch)
+        logsnr = self._there(draw_logsnr(times, self._schedule, self.recipe.logsnr))
+        eps = self._there(torch.from_numpy(generator.standard_normal(x.shape, dtype="float32")))
+        low, augmentation = map(self._there, self._augmented(batch))
         context = self.net.prepare(
-            *self._table(batch.captions),
+            *map(self._there, self._table(batch.captions)),
             frames=frames,
             size=(height, width),
             conditioning=low,
             augmentation=augmentation,
-            images=torch.from_numpy(batch.images) if batch.images.any() else None,
+            images=self._there(torch.from_numpy(batch.images)) if batch.images.any() else None,
         )
         prediction = self.net(diffuse(x, eps, logsnr), logsnr.float(), context)
         errors = (prediction - target(x, eps, logsnr, self.stage.parameterization)).square().mean(dim=(1, 2, 3, 4))
         return (errors * loss_weights(logsnr, self.stage.parameterization, self.recipe.loss_cap)).mean()
+
+    def _there(self, tensor: Any) -> Any:
+        """A tensor on the training's device; None stays None."""
+        return None if tensor is None else tensor.to(self._device)
 
     def _augmented(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """The conditioning video, noised at the low resolution and then resized, with its log SNR [B]."""

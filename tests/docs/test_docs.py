@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 import pytest
 
 from ivbench.cli.main import ivbench
-from ivbench.config import load_yaml, parse_suite, suite_names
+from ivbench.config import cascade_schema, load_yaml, parse_suite, suite_names, suite_schema
 from ivbench.plan import build_plan, cascade_source
 from ivbench.zoo import read_card
 
@@ -63,3 +64,11 @@ def test_the_tutorials_suite_can_be_planned() -> None:
 def test_every_packaged_suite_is_documented() -> None:
     text = (ROOT / "docs" / "formats.md").read_text()
     assert all(f"`{name}`" in text for name in suite_names())
+
+
+@pytest.mark.parametrize("name", ["suite", "cascade"])
+def test_the_published_schemas_are_those_of_the_code(name: str) -> None:
+    """To write them anew: json.dumps(suite_schema(), indent=1, ensure_ascii=False), and a line's end."""
+    made = {"suite": suite_schema, "cascade": cascade_schema}[name]()
+    text = (ROOT / "docs" / "schema" / f"{name}.schema.json").read_text(encoding="utf-8")
+    assert text == json.dumps(made, indent=1, ensure_ascii=False) + "\n"

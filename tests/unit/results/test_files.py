@@ -11,7 +11,7 @@ import pytest
 
 from ivbench.errors import ConfigError, MissingFileError, StoreError
 from ivbench.results import RESULTS_VERSION, Results, read_results, upgrade, write_csv, write_results
-from ivbench.results.schema import CascadeInfo, Cell, Counts, Interval, RunScore, Score, SuiteInfo
+from ivbench.results.schema import CascadeInfo, Cell, Counts, Interval, RunScore, Score, StageCost, SuiteInfo
 
 
 def score(**change: Any) -> Score:
@@ -135,13 +135,24 @@ def test_the_csv_has_a_row_a_run_and_one_for_the_headline(tmp_path: Path) -> Non
         ("c", "run", "0", "12.0"),
         ("c", "run", "1", "13.0"),
         ("c", "headline", "", "12.5"),
-        ("ground-truth", "run", "0", "12.0"),
-        ("ground-truth", "run", "1", "13.0"),
+        ("ground-truth", "draw", "", "12.0"),
+        ("ground-truth", "draw", "", "13.0"),
         ("ground-truth", "headline", "", "12.5"),
     ]
     assert rows[2]["label"] == 'w=3, "ddim"'
     assert rows[2]["setting.steps"] == "8"
     assert rows[2]["low"] == "11.0"
+
+
+@pytest.mark.parametrize(("times", "seconds"), [((0.5, 0.25), "0.75"), ((0.5, None), "")])
+def test_the_csv_has_a_cells_cost_of_one_video(tmp_path: Path, times: tuple[float, float | None], seconds: str) -> None:
+    costs = [StageCost(stage=str(i), sampler="ddim", steps=8, nfe=8, flops=1e9, seconds=t) for i, t in enumerate(times)]
+    cells = [cell.model_copy(update={"costs": costs}) for cell in results().cells]
+    write_csv(results(cells=cells), tmp_path / "results.csv")
+    with (tmp_path / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (rows[0]["nfe"], rows[0]["flops"], rows[0]["seconds"]) == ("16", "2000000000.0", seconds)
+    assert rows[-1]["nfe"] == ""
 
 
 @pytest.mark.parametrize("rows", [[[1.0, 2.0], [1.0]], [[]]])

@@ -2,7 +2,7 @@
 
 from ivbench.check.baseline import updated_baseline
 from ivbench.check.compare import Change, Comparison, compare
-from ivbench.check.gate import Gate, Rule, measured_gate, read_gate, write_gate
+from ivbench.check.gate import Gate, Rule, measured_gate, read_gate, without_rule, write_gate
 from ivbench.check.judge import Outcome, Verdict, judge_changes
 from ivbench.check.records import (
     change_rows,
@@ -32,6 +32,7 @@ __all__ = [
     "read_gate",
     "updated_baseline",
     "verdict_rows",
+    "without_rule",
     "write_gate",
     "write_record",
 ]

@@ -62,19 +62,23 @@ class Comparison:
 
     Attributes:
         changes: in the order of the old file.
-        missing: "cell / metric" of the old file that the new one lacks, with the reason.
+        missing: "cell: what" of the old file that the new one lacks, with the reason.
         added: labels of cells that only the new file has.
+        cells: labels of the old file's cells.
+        prompts: of both suites.
     """
 
     changes: tuple[Change, ...]
     missing: tuple[str, ...]
     added: tuple[str, ...]
+    cells: tuple[str, ...] = ()
+    prompts: int = 0
 
 
 def compare(old: Results, new: Results) -> Comparison:
     """Set two results files against each other.
 
-    Cells are matched by their label, scores by their metric and extractor.
+    Cells are matched by their label, scores by their metric, extractor and profile.
 
     Raises:
         ProtocolError: a metric has another protocol in the two files; names the fields.
@@ -94,17 +98,23 @@ def compare(old: Results, new: Results) -> Comparison:
         for a, b in _scores(cell, other):
             require_same_protocol(a, b)
             changes.append(Change(cell.label, a, b, paired(b, a), same_noise))
-    known = {cell.label for cell in old.cells}
-    return Comparison(tuple(changes), tuple(missing), tuple(label for label in cells if label not in known))
+    known = tuple(cell.label for cell in old.cells)
+    added = tuple(label for label in cells if label not in known)
+    return Comparison(tuple(changes), tuple(missing), added, known, len(old.suite.prompts))
 
 
 def _scores(old: Cell, new: Cell) -> Iterator[tuple[Score, Score]]:
-    found = {score.label: score for score in new.scores}
-    return ((score, found[score.label]) for score in old.scores if score.label in found)
+    found = {_key(score): score for score in new.scores}
+    return ((score, found[_key(score)]) for score in old.scores if _key(score) in found)
 
 
 def _lacking(old: Cell, new: Cell) -> list[str]:
     if new.problem:
         return [f"{old.label}: stopped: {new.problem}"]
-    found = {score.label for score in new.scores}
-    return [f"{old.label}: no {score.label}" for score in old.scores if score.label not in found]
+    found = {_key(score) for score in new.scores}
+    return [f"{old.label}: no {score.label}" for score in old.scores if _key(score) not in found]
+
+
+def _key(score: Score) -> tuple[str, str]:
+    """Metric and extractor by their label, and the profile."""
+    return score.label, score.protocol.partition("+")[0]

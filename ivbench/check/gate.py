@@ -9,17 +9,19 @@ import yaml
 from pydantic import Field
 
 from ivbench.check.compare import Comparison
-from ivbench.check.power import detectable
+from ivbench.check.power import quantile
 from ivbench.config import Frozen, parse, read_yaml
 from ivbench.errors import ConfigError
 from ivbench.results.atomic import write_bytes
 
-__all__ = ["Gate", "Rule", "measured_gate", "read_gate", "write_gate"]
+__all__ = ["Gate", "Rule", "measured_gate", "read_gate", "without_rule", "write_gate"]
+
+_WIDTH = 2.5
 
 _HEAD = """\
 # A gate of `ivbench check`: how much each metric may lose, in its own units.
-# Measured: with these margins a re-run without a change passes 19 times out of 20, and a loss of their size is found as
-# often. Tighten or loosen them by hand.
+# Measured: with these margins a re-run without a change passes at least 19 times out of 20, and a loss of their size is
+# found as often. Tighten or loosen them by hand.
 """
 
 
@@ -70,26 +72,36 @@ def write_gate(gate: Gate, path: Path) -> None:
 def measured_gate(comparison: Comparison, confidence: float = 0.95) -> Gate:
     """A gate from two runs without a change between them: each margin is fit for the metric's noisiest cell.
 
-    With it a re-run without a change passes, and a loss of the margin's size is found, each with the gate's confidence
-    over all verdicts together. Metrics that decide nothing (too few samples) get no rule.
+    With it a re-run without a change passes, and a loss of the margin's size is found, each at least as surely as the
+    gate's confidence over all verdicts together. Two and a half one-sided bounds wide: two for the bound and the noise
+    of the next run, the rest for the error of this one's standard error (from 20 prompts on). A percentage without any
+    noise gets 300 / prompts, what so many prompts without a change still allow. Metrics that decide nothing (too few
+    samples) get no rule; see `without_rule`.
 
     Raises:
-        ConfigError: no metric decides.
+        ConfigError: no metric decides, or a metric is the same in both files to the last bit.
     """
     deciding = [change for change in comparison.changes if change.paired is not None and change.paired.decisive]
     alpha = (1 - confidence) / max(len(deciding), 1)
     margins: dict[str, float] = {}
     for change in deciding:
         assert change.paired is not None
-        least = detectable(change.paired.error, change.paired.units, alpha, power=1 - alpha)
+        least = _WIDTH * quantile(change.paired.units, 1 - alpha) * change.paired.error
+        if change.new.unit == "%":
+            least = max(least, 300.0 / change.paired.units)
         margins[change.new.label] = max(margins.get(change.new.label, 0.0), least)
-    rules = tuple(Rule(metric=label, margin=_rounded_up(margin)) for label, margin in margins.items() if margin > 0)
-    if not rules:
-        raise ConfigError(
-            "no metric of the two files both decides and differs, so their noise says nothing. "
-            "Use more prompts, and other seeds for the second run."
-        )
+    silent = [label for label, margin in margins.items() if margin <= 0.0]
+    if silent or not margins:
+        what = f"{', '.join(silent)} of the two files do not differ" if silent else "no metric of the two files decides"
+        raise ConfigError(f"{what}, so their noise says nothing. Use more prompts, and other seeds for the second run.")
+    rules = tuple(Rule(metric=label, margin=_rounded_up(margin)) for label, margin in margins.items())
     return Gate(confidence=confidence, rules=rules)
+
+
+def without_rule(comparison: Comparison, gate: Gate) -> tuple[str, ...]:
+    """Labels of metrics of both files that a gate has no rule for, in their order."""
+    ruled = {rule.metric for rule in gate.rules}
+    return tuple(dict.fromkeys(c.new.label for c in comparison.changes if c.new.label not in ruled))
 
 
 def _rounded_up(value: float) -> float:

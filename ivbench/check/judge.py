@@ -45,6 +45,7 @@ class Outcome:
 
     verdicts: tuple[Verdict, ...]
     missing: tuple[str, ...]
+    added: tuple[str, ...] = ()
 
     @property
     def state(self) -> State:
@@ -82,25 +83,29 @@ def judge_changes(comparison: Comparison, gate: Gate) -> Outcome:
     rules = {rule.metric: rule for rule in gate.rules}
     judged = [(change, rules[change.new.label]) for change in comparison.changes if change.new.label in rules]
     alpha = (1 - gate.confidence) / max(len(judged), 1)
-    verdicts = tuple(_verdict(change, rule, alpha, gate.power) for change, rule in judged)
-    found = {change.new.label for change, _ in judged}
-    absent = tuple(f"{metric}: in no cell of both files" for metric in rules if metric not in found)
-    return Outcome(verdicts, (*comparison.missing, *absent))
+    verdicts = tuple(_verdict(change, rule, alpha, gate.power, comparison.prompts) for change, rule in judged)
+    found = {(change.cell, change.new.label) for change, _ in judged}
+    said = comparison.missing
+    cells = [cell for cell in comparison.cells if not any(line.startswith(f"{cell}: ") for line in said)]
+    absent = (f"{cell}: no {metric}" for cell in cells for metric in rules if (cell, metric) not in found)
+    return Outcome(verdicts, (*said, *absent), comparison.added)
 
 
-def _verdict(change: Change, rule: Rule, alpha: float, power: float) -> Verdict:
+def _verdict(change: Change, rule: Rule, alpha: float, power: float, prompts: int) -> Verdict:
     found = change.paired
     if found is None or not found.decisive:
-        why = "; ".join(change.new.notes or change.old.notes) or "too few prompts for an interval"
+        why = "; ".join(change.new.notes or change.old.notes) or _undecided(change)
         return Verdict(change.cell, rule.metric, "missing", None, None, None, rule.margin, f"decides nothing: {why}")
     sides = 2 if rule.rule == "no-change" else 1
     reach = quantile(found.units, 1 - alpha / sides) * found.error
     gain, low, high = change.gain, change.gain - reach, change.gain + reach
     state, reason = _state(rule, gain, low, high)
     if state == "inconclusive":
-        factor = units_needed(found.error, found.units, alpha / sides, rule.margin, power) / found.units
-        prompts = math.ceil(_prompts(change) * factor)
-        reason = f"{reason}; about {prompts:,} prompts would decide (now {_prompts(change):,})"
+        loss = abs(gain) if sides == 2 else -gain
+        distance = max(rule.margin - loss, loss)  # to the nearer of the two verdicts, the margin's and zero's
+        units = units_needed(found.error, found.units, alpha / sides, distance, power)
+        needed = math.ceil(prompts * units / found.units)
+        reason = f"{reason}; about {needed:,} prompts would decide (now {prompts:,})"
     return Verdict(change.cell, rule.metric, state, gain, low, high, rule.margin, reason)
 
 
@@ -115,7 +120,8 @@ def _state(rule: Rule, gain: float, low: float, high: float) -> tuple[State, str
     return "inconclusive", "neither a change nor its absence is shown"
 
 
-def _prompts(change: Change) -> int:
-    """Prompts behind a score, runs and samples not counted."""
-    rows = change.new.by_prompt
-    return len(rows[0]) if rows else change.new.counts.used // max(len(change.new.runs), 1)
+def _undecided(change: Change) -> str:
+    for score in (change.old, change.new):
+        if not score.by_prompt and not score.left_out:
+            return "no values by prompt: an older ivbench wrote the file; score its suite again"
+    return "too few prompts for an interval"

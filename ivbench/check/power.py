@@ -36,9 +36,13 @@ def detectable(error: float, units: int, alpha: float, power: float = POWER) -> 
     return (quantile(units, 1 - alpha) + quantile(units, power)) * error
 
 
-def units_needed(error: float, units: int, alpha: float, margin: float, power: float = POWER) -> int:
-    """How many prompts (or a group's worth of them) would find a difference of `margin` with the given power.
+def units_needed(error: float, units: int, alpha: float, distance: float, power: float = POWER) -> int:
+    """How many prompts (or a group's worth of them) would tell a difference from a bound that lies `distance` away.
 
     The standard error falls as the root of their number; the quantiles are kept.
+
+    Args:
+        error, units, alpha, power: as in `detectable`.
+        distance: from the observed difference to the bound, above 0.
     """
-    return math.ceil(units * (detectable(error, units, alpha, power) / margin) ** 2)
+    return math.ceil(units * (detectable(error, units, alpha, power) / distance) ** 2)

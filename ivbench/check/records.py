@@ -111,6 +111,7 @@ def outcome_record(outcome: Outcome, gate: Gate) -> dict[str, Any]:
         "gate": gate.model_dump(mode="json"),
         "verdicts": [dict(vars(verdict)) for verdict in outcome.verdicts],
         "missing": list(outcome.missing),
+        "added": list(outcome.added),
     }
 
 
@@ -129,6 +130,8 @@ def markdown(outcome: Outcome) -> str:
     lines = [f"## ivbench check: {_WORDS[outcome.state]}", "", _row(columns), _row(["---"] * len(columns))]
     lines += [_row(row) for row in rows]
     lines += ["", *(f"- missing: {_escaped(line)}" for line in outcome.missing)] if outcome.missing else []
+    if outcome.added:
+        lines += ["", f"Not judged, since the baseline lacks it: {_escaped(', '.join(outcome.added))}"]
     return "\n".join(lines) + "\n"
 
 

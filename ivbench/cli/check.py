@@ -11,7 +11,7 @@ import click
 from ivbench.cli.options import not_an_input
 
 if TYPE_CHECKING:
-    from ivbench.check import Outcome
+    from ivbench.check import Comparison, Outcome
 
 __all__ = ["check"]
 
@@ -52,34 +52,31 @@ def check(
         judge_changes,
         junit,
         markdown,
-        measured_gate,
         outcome_record,
         read_gate,
         updated_baseline,
-        write_gate,
         write_record,
     )
     from ivbench.cli.compare import read_pair, show_changes
     from ivbench.results import write_results
     from ivbench.results.atomic import write_bytes
 
+    files = [_file(baseline), _file(new)]
     for path in (junit_path, json_path, markdown_path):
-        not_an_input(path, baseline, new, _file(baseline), _file(new), gate_path)
+        not_an_input(path, *files, gate_path)
     results = read_pair(baseline, new)
+    if update:
+        not_an_input(files[0], files[1])
+        write_results(updated_baseline(*results), files[0])
+        click.echo(files[0])
+        return
     comparison = compare(*results)
-    if init or update:
+    if init:
         show_changes(comparison, results)
-        click.echo()
-        if init:
-            write_gate(measured_gate(comparison), gate_path)
-            click.echo(gate_path)
-        if update:
-            write_results(updated_baseline(*results, comparison), _file(baseline))
-            click.echo(_file(baseline))
+        _init(comparison, gate_path)
         return
     gate = read_gate(gate_path)
     outcome = judge_changes(comparison, gate)
-    _show(outcome)
     if junit_path is not None:
         write_bytes(junit_path, junit(outcome))
     if json_path is not None:
@@ -89,7 +86,22 @@ def check(
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(markdown(outcome))
+    _show(outcome)
     context.exit(outcome.exit_code)
+
+
+def _init(comparison: Comparison, gate_path: Path) -> None:
+    """Write a gate from the noise between two runs, and say which metrics it does not hold."""
+    from ivbench.check import measured_gate, without_rule, write_gate
+    from ivbench.errors import ConfigError
+
+    if gate_path.exists():
+        raise ConfigError(f"{gate_path} is there. Remove it first, or name another with --gate.")
+    gate = measured_gate(comparison)
+    write_gate(gate, gate_path)
+    for label in without_rule(comparison, gate):
+        click.echo(f"no rule for {label}: it decides nothing")
+    click.echo(gate_path)
 
 
 def _file(path: Path) -> Path:
@@ -104,4 +116,6 @@ def _show(outcome: Outcome) -> None:
     print_rows(columns, rows, right=columns[2:5])
     for line in outcome.missing:
         click.echo(f"missing: {line}")
+    if outcome.added:
+        click.echo(f"not judged, since the baseline lacks it: {', '.join(outcome.added)}")
     click.echo(f"\n{outcome.state}: {outcome.summary}")

@@ -6,6 +6,7 @@ traceback: please report it), 130 interrupted, 141 the reader of its output went
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 import traceback
@@ -82,8 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (IvbenchError, click.ClickException, OSError) as error:
         click.echo(f"Error: {_one_line(error)}", err=True)
         return EXIT_USAGE
-    except SystemExit:  # click's way to say that nobody reads our output any more
-        return EXIT_PIPE
+    except SystemExit as error:
+        if isinstance(error.__context__, OSError) and error.__context__.errno == errno.EPIPE:
+            return EXIT_PIPE  # click's way to say that nobody reads our output any more
+        raise
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. What was finished is kept; the same command goes on from there.", err=True)
         return EXIT_INTERRUPTED

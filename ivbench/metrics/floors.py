@@ -26,11 +26,14 @@ class NullFloor:
         values: [draws] float64, one a draw.
         count: clips drawn in place of generated ones.
         reference_count: clips that each draw was compared with.
+        of_prompts: the clips are of the suite's own prompts; False: of the reference's distribution, for prompts that
+            have no real clips. Then the floor is no ground truth.
     """
 
     values: Array
     count: int
     reference_count: int
+    of_prompts: bool = True
 
     @property
     def mean(self) -> float:
@@ -44,13 +47,14 @@ class NullFloor:
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """As arrays to be stored."""
-        return {"values": self.values, "counts": np.array([self.count, self.reference_count], np.int64)}
+        counts = [self.count, self.reference_count, self.of_prompts]
+        return {"values": self.values, "counts": np.array(counts, np.int64)}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> NullFloor:
         """What `to_arrays` wrote."""
-        count, reference_count = (int(number) for number in arrays["counts"])
-        return cls(finite_features(arrays["values"]), count, reference_count)
+        count, reference_count, of_prompts = (int(number) for number in arrays["counts"])
+        return cls(finite_features(arrays["values"]), count, reference_count, bool(of_prompts))
 
 
 def null_floor(
@@ -63,13 +67,15 @@ def null_floor(
 ) -> NullFloor:
     """Score real clips of a cell's own prompts in the place of its videos, again and again.
 
-    Each draw is the experiment of a cell exactly: the same prompts, as many clips of each, the same reference. So the
-    floor has the bias of that number of videos, and of those prompts: few prompts are no fair sample of all.
+    Each draw is the experiment of a cell: the same prompts, as many clips of each, the same reference. So the floor has
+    the bias of that number of videos, and of those prompts: few prompts are no fair sample of all. Draws share clips of
+    the bank, which narrows their spread by sqrt(1 - samples / K), as in sampling from a finite population (Cochran
+    1977, section 2.6): the values are spread back around their mean by as much.
 
     Args:
         bank: [K, P, ...] features of K real clips of each of P prompts, none of them in the reference.
         rows_of: [N, ...] features of N clips -> [M, D] rows of the metric.
-        samples: clips of each prompt in a draw, at most K: those of all runs of a cell together.
+        samples: clips of each prompt in a draw, below K: those of all runs of a cell together.
         reference: the reference's statistics.
         reference_count: clips behind them.
         draws: how many times; seeded.
@@ -78,16 +84,18 @@ def null_floor(
         The value of every draw.
 
     Raises:
-        ShapeError: the bank has fewer clips of a prompt than a draw needs.
+        ShapeError: the bank has no more clips of a prompt than a draw needs.
         NonFiniteError: NaN or infinity.
     """
     clips, prompts = bank.shape[:2]
-    if samples > clips:
-        raise ShapeError(f"a null floor of {samples} clips a prompt needs as many in its bank, got {clips}.")
+    if samples >= clips:
+        raise ShapeError(f"a null floor of {samples} clips a prompt needs more than that in its bank, got {clips}.")
     generator = np.random.Generator(np.random.Philox(key=_SEED))
     values = []
     for _ in range(draws):
         chosen = generator.random((clips, prompts)).argsort(axis=0)[:samples]
         drawn = bank[chosen, np.arange(prompts)].reshape(samples * prompts, *bank.shape[2:])
         values.append(reference.distance(GaussianStatistics.of(rows_of(drawn))))
-    return NullFloor(np.array(values), samples * prompts, reference_count)
+    mean = np.mean(values)
+    spread = mean + (np.array(values) - mean) / np.sqrt(1 - samples / clips)
+    return NullFloor(spread, samples * prompts, reference_count)

@@ -310,4 +310,5 @@ def _present(left_out: Array) -> list[float]:
 def _beside(floor: NullFloor | None) -> dict[str, float]:
     if floor is None:
         return {}
-    return {"ground_truth": floor.mean, "null_mean": floor.mean, "null_q95": floor.q95}
+    truth = {"ground_truth": floor.mean} if floor.of_prompts else {}
+    return {**truth, "null_mean": floor.mean, "null_q95": floor.q95}

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from ivbench.errors import MissingDependencyError
 from ivbench.report.charts import Chart, charts
-from ivbench.report.claims import Metric, metrics
+from ivbench.report.claims import Metric, metrics, same_measure
 from ivbench.report.formats import bounds, count, decimals, number, quantity, seconds, setting, words
 from ivbench.report.gallery import gallery
 from ivbench.report.tables import difference_rows, main_table, total_flops, total_nfe, total_seconds
@@ -128,7 +128,7 @@ def _metric(results: Results, metric: Metric) -> dict[str, Any]:
             if (score.metric, score.protocol) == (metric.name, metric.protocol)
         ]
     digits = decimals(score.value for _, score in rows)
-    rows += [("ground truth", score) for score in results.ground_truth if score.label == metric.label]
+    rows += [("ground truth", score) for score in results.ground_truth if same_measure(score, metric)]
     context = list(dict.fromkeys(key for _, score in rows for key in score.context))
     first = rows[0][1]
     others: dict[str, list[str]] = {}

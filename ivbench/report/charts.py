@@ -16,7 +16,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ivbench.errors import MissingDependencyError
-from ivbench.report.claims import Metric, metrics, score_of
+from ivbench.report.claims import Metric, metrics, same_measure, score_of
 from ivbench.report.tables import total_flops, total_seconds
 from ivbench.results.schema import Cell, Results, Score
 
@@ -119,7 +119,7 @@ def _ends(score: Score) -> tuple[float, float]:
 def _chart(results: Results, metric: Metric, points: list[_Point], axis: str) -> Chart:
     import vl_convert
 
-    truths = [score.value for score in results.ground_truth if score.label == metric.label]
+    truths = [score.value for score in results.ground_truth if same_measure(score, metric)]
     truth, aside = _truth(truths[0] if len(truths) == 1 else None, points)
     direction = f"{'higher' if metric.higher_is_better else 'lower'} is better"
     title = f"{metric.label}, {direction}"

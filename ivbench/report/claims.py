@@ -7,7 +7,7 @@ from typing import Literal
 
 from ivbench.results.schema import Cell, Difference, Interval, Results, Score
 
-__all__ = ["Claims", "Metric", "Relation", "metrics", "score_of"]
+__all__ = ["Claims", "Metric", "Relation", "metrics", "same_measure", "score_of"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ def metrics(results: Results) -> list[Metric]:
             metric = Metric(score.metric, score.label, score.protocol, score.higher_is_better, score.unit)
             found.setdefault((score.metric, score.protocol), metric)
     return list(found.values())
+
+
+def same_measure(score: Score, metric: Metric) -> bool:
+    """Whether a score is of that metric, extractor and profile, whatever else decides it."""
+    return (score.label, score.protocol.partition("+")[0]) == (metric.label, metric.protocol.partition("+")[0])
 
 
 def score_of(scores: list[Score], metric: Metric) -> Score | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ivbench.report.claims import Claims, Metric, metrics, score_of
+from ivbench.report.claims import Claims, Metric, metrics, same_measure, score_of
 from ivbench.report.formats import bounds, decimals, interval, number, quantity, seconds, setting, words
 from ivbench.results.schema import Cell, Results, Score
 
@@ -250,7 +250,7 @@ def _references(
         return Row(0, label, [*[Entry("")] * before, *map(entry, found), *[Entry("")] * len(_COST_COLUMNS)])
 
     def truth(metric: Metric) -> Entry:
-        same = [score for score in results.ground_truth if score.label == metric.label]
+        same = [score for score in results.ground_truth if same_measure(score, metric)]
         exact = score_of(same, metric)
         score = exact or (same[0] if len(same) == 1 else None)
         return _score_entry(score, metric, digits[metric], notes)

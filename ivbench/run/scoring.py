@@ -39,9 +39,9 @@ __all__ = ["Scoring"]
 
 _ALL_PAIRS = 8
 """Up to this many cells every pair is compared; beyond it, every cell with the first."""
-_FORMAT = 2
-_BANK = 8
-"""Real clips of each prompt that the null floor draws from, or twice the videos of a cell where these are more."""
+_FORMAT = 3
+_BANK = 16
+"""Real clips of each prompt that the null floor draws from; three times a cell's videos of it where these are more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,10 +162,11 @@ class Scoring:
         real = self._features.reference(config.extractor, count)
         reference = Reference(metric.reference([real]), reference_digest(self._plan), count)
         compared = replace(conditions, reference=reference)
-        clips = max(_BANK, 2 * samples)
+        clips = max(_BANK, 3 * samples)
 
         def make() -> Entry:
-            return Entry(metric.floor(self._bank(config.extractor, clips), samples, compared).to_arrays())
+            floor = metric.floor(self._bank(config.extractor, clips), samples, compared)
+            return Entry(replace(floor, of_prompts=have_clips(self._plan)).to_arrays())
 
         entry = self._id("floor", config, counts=[count, samples, clips], prompts=conditions.prompts)
         floor = self._job.kept(entry, "floor", make)
@@ -195,7 +196,7 @@ class Scoring:
 
     def _make_truth(self, config: MetricConfig) -> Score | None:
         metric = _metric(config)
-        if not isinstance(metric, FrechetMetric) and not have_clips(self._plan):
+        if not have_clips(self._plan):
             return None
 
         def make() -> Entry:

@@ -15,8 +15,8 @@ def make_optimizer(net: nn.Module, recipe: StageRecipe) -> torch.optim.Optimizer
 
     Muon's update of a matrix is its momentum with all singular values set to one (a convolution's kernel is read as
     [out, in * height * width]), scaled to the root mean square of AdamW's updates, so that one learning rate serves
-    both; vectors, and matrices of fewer than four rows, are left to AdamW. Source: Jordan et al. 2024; the scale: Liu
-    et al. 2025 (2502.16982), section 2.2.
+    both; vectors, and matrices that are very thin (timm's rule), are left to AdamW. Source: Jordan et al. 2024; the
+    scale: Liu et al. 2025 (2502.16982), section 2.2.
 
     Args:
         net: whose parameters are trained.

@@ -192,8 +192,11 @@ def _resume(
     state = read_checkpoint(file, ("recipe", "step", "seconds", "loss", "average", "model", "optimizer"))
     if state["recipe"] != recipe.model_dump_json():
         raise ConfigError(f"{scratch} holds a training by another recipe. Give another folder with --out.")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(f"{file} is of another version of the net. Give another folder with --out.") from error
     for name, value in state["average"].items():
         average[name].copy_(value)
     return int(state["step"]), float(state["seconds"]), float(state["loss"])

@@ -71,6 +71,11 @@ class StageTrainer:
                 f'stage "{stage.name}" has a clean head: the plain error of v is that of x times 1 + SNR, up to e^20. '
                 "Set loss_cap."
             )
+        if stage.parameterization == "eps" and recipe.loss_cap is not None:
+            raise ConfigError(
+                f'stage "{stage.name}" predicts eps, whose error at low SNR loss_cap would weight by up to '
+                "0.1 / SNR. Leave loss_cap out."
+            )
         self.recipe, self.stage, self.folder = recipe, stage, folder
         self._before, self._encoder, self._device = before, encoder, available_device(device)
         torch.manual_seed(recipe.seed)

@@ -54,6 +54,21 @@ def test_init_writes_a_gate_that_a_re_run_passes(folder: Path, capsys: pytest.Ca
     assert main(["check", "again", "--baseline", "old", "--gate", "own.yaml"]) == 0
 
 
+def test_init_never_replaces_a_gate_or_a_results_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for gate in ("ivbench-gate.yaml", "again/results.json"):
+        before = (folder / gate).read_bytes()
+        assert main(["check", "again", "--baseline", "old", "--init", "--gate", gate]) == 2
+        assert "is there. Remove it first" in capsys.readouterr().err
+        assert (folder / gate).read_bytes() == before
+
+
+def test_a_run_is_not_made_the_baseline_of_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "old" / "results.json").read_bytes()
+    assert main(["check", "old", "--baseline", "old", "--update"]) == 2
+    assert "is what was read" in capsys.readouterr().err
+    assert (folder / "old" / "results.json").read_bytes() == before
+
+
 def test_update_replaces_the_baseline_and_nothing_else_does(folder: Path) -> None:
     before = (folder / "old" / "results.json").read_bytes()
     main(["check", "worse", "--baseline", "old"])
@@ -68,7 +83,7 @@ def test_update_replaces_the_baseline_and_nothing_else_does(folder: Path) -> Non
 def test_compare_prints_a_row_a_metric_and_writes_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "old", "worse", "--json", "c.json"]) == 0
     out = capsys.readouterr().out
-    assert "2 prompts, paired by prompt and noise" in out
+    assert "60 prompts, paired by prompt and noise" in out
     assert CLIP in out
     assert "worse" in out
     assert json.loads((folder / "c.json").read_text())["changes"][0]["verdict"] == "worse"

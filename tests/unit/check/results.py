@@ -55,6 +55,8 @@ def frechet_score(value: float, left_out: NDArray[np.floating[Any]], **changes: 
 
 def results(cells: Mapping[str, list[Score]], **changes: Any) -> Results:
     """A results file of these cells."""
+    rows = [score.by_prompt[0] for scores in cells.values() for score in scores if score.by_prompt]
+    prompts = [f"prompt {i}" for i in range(len(rows[0]) if rows else 2)]
     made = [
         Cell(id=f"id {label}", label=label, settings={}, guidance_w=0, scale_g=1, costs=[], scores=scores, gallery=[])
         for label, scores in cells.items()
@@ -62,7 +64,7 @@ def results(cells: Mapping[str, list[Score]], **changes: Any) -> Results:
     fields: dict[str, Any] = {
         "created": "2026-11-24T12:00:00+00:00",
         "command": "ivbench run",
-        "suite": SuiteInfo(name="quick", digest="d", prompts=["a", "b"], runs=2, seeds=[0, 1]),
+        "suite": SuiteInfo(name="quick", digest="d", prompts=prompts, runs=2, seeds=[0, 1]),
         "cascade": CascadeInfo(name="tiny", digest="c" * 64, stages=[]),
         "environments": [],
         "cells": made,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,6 +22,7 @@ from ivbench.check import (
     outcome_record,
     read_gate,
     updated_baseline,
+    without_rule,
     write_gate,
 )
 from ivbench.check.power import detectable, units_needed
@@ -56,10 +58,24 @@ def test_noise_that_hides_both_is_inconclusive_and_says_how_many_prompts_would_d
     assert (outcome.state, outcome.exit_code) == ("inconclusive", 3)
     (change,) = compare(results({"a": [old]}), results({"a": [new]})).changes
     assert change.paired is not None
-    needed = units_needed(change.paired.error, 30, 0.05, 1.0)
+    distance = max(1.0 + change.gain, -change.gain)
+    needed = units_needed(change.paired.error, 30, 0.05, distance)
+    assert needed > 30
     assert f"about {needed:,} prompts would decide (now 30)" in outcome.verdicts[0].reason
     scaled = change.paired.error * np.sqrt(30 / needed)
-    assert detectable(scaled, 30, 0.05) == pytest.approx(1.0, rel=0.01)
+    assert detectable(scaled, 30, 0.05) == pytest.approx(distance, rel=0.05)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.5, 0.6, 0.9])
+def test_more_prompts_are_asked_for_than_there_are(share: float) -> None:
+    """Wherever between 0 and the margin the loss lies."""
+    values = np.random.default_rng(2).normal(25.0, 1.0, (1, 30))
+    noise = np.random.default_rng(3).normal(0.0, 1.0, (1, 30))
+    noise = (noise - noise.mean()) / noise.std(ddof=1) * np.sqrt(30) * 0.7  # a standard error of 0.7
+    outcome = judged(mean_score(values), mean_score(values + noise - share))
+    assert outcome.state == "inconclusive"
+    asked = int(re.findall(r"about ([\d,]+) prompts", outcome.verdicts[0].reason)[0].replace(",", ""))
+    assert asked > 30
 
 
 def test_no_change_refuses_a_gain_too() -> None:
@@ -91,6 +107,37 @@ def fails_closed() -> list[tuple[str, Any, Any]]:
 def test_whatever_is_missing_fails(what: str, old: Any, new: Any) -> None:
     outcome = judge_changes(compare(results(old), results(new)), GATE)
     assert (outcome.state, outcome.exit_code) == ("missing", 2), what
+
+
+def test_a_cell_of_the_baseline_without_the_rules_metric_fails() -> None:
+    values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
+    for other in ([], [frechet_score(10.0, np.random.default_rng(4).normal(10.0, 0.02, 20))]):
+        same = results({"a": [mean_score(values)], "b": other})
+        outcome = judge_changes(compare(same, same), GATE)
+        assert (outcome.exit_code, outcome.missing) == (2, (f"b: no {CLIP}",))
+
+
+def test_a_cell_that_only_the_new_file_has_is_said_and_not_judged() -> None:
+    values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
+    old, new = results({"a": [mean_score(values)]}), results({"a": [mean_score(values)], "b": [mean_score(values)]})
+    outcome = judge_changes(compare(old, new), GATE)
+    assert (outcome.state, outcome.added) == ("pass", ("b",))
+    assert "Not judged, since the baseline lacks it: b" in markdown(outcome)
+    assert outcome_record(outcome, GATE)["added"] == ["b"]
+
+
+def test_two_profiles_of_one_metric_are_matched_by_profile() -> None:
+    values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
+    both = [mean_score(values), mean_score(values + 1.0, protocol="clip_score/other@1+bb")]
+    changes = compare(results({"a": both}), results({"a": both})).changes
+    assert [change.paired.value for change in changes if change.paired] == [0.0, 0.0]
+
+
+def test_files_of_an_older_version_fail_with_their_reason() -> None:
+    values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
+    outcome = judged(mean_score(values, by_prompt=[]), mean_score(values))
+    assert outcome.exit_code == 2
+    assert "score its suite again" in outcome.verdicts[0].reason
 
 
 def test_a_missing_value_weighs_more_than_a_regression() -> None:
@@ -136,10 +183,44 @@ def test_a_measured_gate_lets_a_re_run_pass_and_is_read_back(tmp_path: Path) -> 
     assert judged(*pair(generator, -3 * gate.rules[0].margin), gate).state == "regression"
 
 
+@pytest.mark.parametrize(("prompts", "metrics"), [(20, 1), (20, 8), (32, 4), (96, 8)])
+def test_a_re_run_without_a_change_passes_a_measured_gate_19_times_out_of_20(prompts: int, metrics: int) -> None:
+    generator = np.random.default_rng([14, prompts, metrics])
+    passed, trials = 0, 120
+
+    def two() -> tuple[list[Score], list[Score]]:
+        pairs = [pair(generator, prompts=prompts) for _ in range(metrics)]
+        return tuple([one[side].model_copy(update={"label": str(i)}) for i, one in enumerate(pairs)] for side in (0, 1))  # type: ignore[return-value]
+
+    for _ in range(trials):
+        first, again = two()
+        gate = measured_gate(compare(results({"a": first}), results({"a": again})))
+        old, new = two()
+        passed += judge_changes(compare(results({"a": old}), results({"a": new})), gate).state == "pass"
+    assert passed / trials >= 0.95
+
+
+def test_a_percentage_without_noise_gets_the_margin_of_the_rule_of_three() -> None:
+    perfect = mean_score(np.full((1, 60), 100.0), unit="%")
+    gate = measured_gate(compare(results({"a": [perfect]}), results({"a": [perfect]})))
+    assert gate.rules[0].margin == 5.0
+    worse = mean_score(np.where(np.arange(60) < 20, 0.0, 100.0)[None], unit="%")
+    assert judged(perfect, worse, gate).state == "regression"
+
+
 def test_a_gate_of_files_without_noise_is_refused() -> None:
     same = results({"a": [mean_score(np.ones((2, 60)))]})
-    with pytest.raises(ConfigError, match="other seeds for the second run"):
+    with pytest.raises(ConfigError, match=r"CLIP score \[probe\] of the two files do not differ.*other seeds"):
         measured_gate(compare(same, same))
+
+
+def test_metrics_that_decide_nothing_get_no_rule_and_are_named() -> None:
+    first, second = pair(np.random.default_rng(10))
+    idle = frechet_score(10.0, np.random.default_rng(4).normal(10.0, 0.02, 20), decisive=False)
+    comparison = compare(results({"a": [first, idle]}), results({"a": [second, idle]}))
+    gate = measured_gate(comparison)
+    assert [rule.metric for rule in gate.rules] == [CLIP]
+    assert without_rule(comparison, gate) == (FVD,)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +228,7 @@ def test_a_gate_of_files_without_noise_is_refused() -> None:
     [
         ("rules: []\n", "rules"),
         ("rules:\n- {metric: a, margin: 0}\n", "margin"),
+        ("rules:\n- {metric: a, margin: .inf}\n", "not a finite number"),
         ("rules:\n- {metric: a, margn: 1}\n", 'unknown key "rules.0.margn". Did you mean "margin"'),
         ("rules:\n- {metric: a, margin: 1}\n- {metric: a, margin: 2}\n", 'two rules are for "a"'),
         ("confidence: 2\nrules:\n- {metric: a, margin: 1}\n", "confidence"),
@@ -179,7 +261,22 @@ def test_junit_markdown_and_json_say_the_same() -> None:
 
 def test_an_updated_baseline_has_every_old_value_beside_the_new_one() -> None:
     old, new = pair(np.random.default_rng(12), 2.0)
-    files = results({"a": [old]}), results({"a": [new]}, created="2026-11-25T12:00:00+00:00")
-    baseline = updated_baseline(*files, compare(*files))
+    files = results({"a": [old]}), results({"a": [new]}, created="2026-11-25T12:00:00+00:00", notes=["own"])
+    baseline = updated_baseline(*files)
     assert baseline.cells[0].scores == [new]
+    assert "own" in baseline.notes
     assert f"a, {CLIP}: {new.value:.6g}, before {old.value:.6g} (better)" in baseline.notes
+
+
+def test_a_baseline_of_another_protocol_is_replaced_and_said() -> None:
+    values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
+    other = mean_score(values, protocol="clip_score/ivbench@1+cc", fields={"prompts": "q", "generated": 120})
+    baseline = updated_baseline(results({"a": [mean_score(values)]}), results({"a": [other]}))
+    assert any(note.startswith("not comparable with the baseline before:") for note in baseline.notes)
+
+
+def test_a_cell_that_stopped_makes_no_baseline() -> None:
+    whole = results({"a": [mean_score(np.ones((1, 30)))]})
+    stopped = whole.model_copy(update={"cells": [whole.cells[0].model_copy(update={"problem": "NaN", "scores": []})]})
+    with pytest.raises(ConfigError, match='the cell "a" of the new results stopped'):
+        updated_baseline(whole, stopped)

@@ -222,7 +222,7 @@ def test_a_distilled_network_is_evaluated_once_a_step(suite: SuiteConfig, source
     assert [cost.nfe for cost in found.costs] == [8, 8, 8]
 
 
-def test_quick_samples_in_ninety_seconds_at_the_promised_speed(source: CascadeSource) -> None:
+def test_quick_samples_in_two_minutes_at_the_promised_speed(source: CascadeSource) -> None:
     """8 ms a video and evaluation of the base, 30 ms of the two others together, as the zoo's cascade may cost."""
     found = build_plan(
         read_suite("quick"),
@@ -230,8 +230,8 @@ def test_quick_samples_in_ninety_seconds_at_the_promised_speed(source: CascadeSo
         extractors={name: "0" * 64 for name in ("frame-probe", "video-probe", "clip-probe")},
     )
     assert len(found.cells) >= 4
-    assert found.videos == 256
-    assert estimate_seconds(source.spec, found.sample, {"base": 0.008, "tsr1": 0.015, "ssr1": 0.015}) < 90
+    assert found.videos == 512
+    assert estimate_seconds(source.spec, found.sample, {"base": 0.008, "tsr1": 0.015, "ssr1": 0.015}) < 120
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (16, [16]), (17, [16, 1]), (48, [16, 16, 16])])

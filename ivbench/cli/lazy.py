@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +13,9 @@ import click
 
 from ivbench.errors import did_you_mean
 
-__all__ = ["LazyCommand", "LazyGroup"]
+__all__ = ["EXIT_PIPE", "LazyCommand", "LazyGroup"]
+
+EXIT_PIPE = 141
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,17 @@ class LazyGroup(click.Group):
         if not name.startswith("-") and name not in self.lazy:
             ctx.fail(f'no command is called "{name}".{did_you_mean(name, self.lazy)}')
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader of its output that goes away ends it with 141, as a shell counts SIGPIPE.
+
+        click's own 1 is this program's word for a regression.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed to nowhere
+            raise click.exceptions.Exit(EXIT_PIPE) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands from the table's own lines."""

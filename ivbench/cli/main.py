@@ -6,7 +6,6 @@ traceback: please report it), 130 interrupted, 141 the reader of its output went
 
 from __future__ import annotations
 
-import errno
 import io
 import sys
 import traceback
@@ -22,7 +21,6 @@ __all__ = ["COMMANDS", "EXIT_FAULT", "EXIT_INTERRUPTED", "EXIT_USAGE", "ivbench"
 EXIT_USAGE = 2
 EXIT_FAULT = 70
 EXIT_INTERRUPTED = 130
-EXIT_PIPE = 141
 
 COMMANDS = {
     "run": LazyCommand("ivbench.cli.run:run", "Plan, sample, score and report a suite: the whole way in one command"),
@@ -83,10 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (IvbenchError, click.ClickException, OSError) as error:
         click.echo(f"Error: {_one_line(error)}", err=True)
         return EXIT_USAGE
-    except SystemExit as error:
-        if isinstance(error.__context__, OSError) and error.__context__.errno == errno.EPIPE:
-            return EXIT_PIPE  # click's way to say that nobody reads our output any more
-        raise
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. What was finished is kept; the same command goes on from there.", err=True)
         return EXIT_INTERRUPTED

@@ -172,11 +172,14 @@ def test_help_in_a_pipe_is_plain(environment: dict[str, str]) -> None:
     assert done.stderr == ""
 
 
-def test_a_reader_that_goes_away_is_no_regression(tmp_path: Path) -> None:
-    command = f"{sys.executable} -m ivbench zoo list | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 141)  # 0 where all was written before the reader went
-    assert "Traceback" not in done.stderr
+def test_a_reader_that_goes_away_is_no_regression() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "ivbench", "zoo", "list"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_an_output_that_knows_no_arrows_is_no_crash(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from ivbench.check.power import detectable
 from ivbench.errors import ConfigError
 from ivbench.metrics.differences import Paired, paired
-from ivbench.metrics.protocol import require_same_protocol
+from ivbench.metrics.protocol import measure, require_same_protocol
 from ivbench.results.schema import Cell, Results, Score
 
 __all__ = ["Change", "Comparison", "compare"]
@@ -71,8 +71,8 @@ class Comparison:
     changes: tuple[Change, ...]
     missing: tuple[str, ...]
     added: tuple[str, ...]
-    cells: tuple[str, ...] = ()
-    prompts: int = 0
+    cells: tuple[str, ...]
+    prompts: int
 
 
 def compare(old: Results, new: Results) -> Comparison:
@@ -103,18 +103,17 @@ def compare(old: Results, new: Results) -> Comparison:
     return Comparison(tuple(changes), tuple(missing), added, known, len(old.suite.prompts))
 
 
+def _measure(score: Score) -> tuple[str, str]:
+    return measure(score.label, score.protocol)
+
+
 def _scores(old: Cell, new: Cell) -> Iterator[tuple[Score, Score]]:
-    found = {_key(score): score for score in new.scores}
-    return ((score, found[_key(score)]) for score in old.scores if _key(score) in found)
+    found = {_measure(score): score for score in new.scores}
+    return ((score, found[_measure(score)]) for score in old.scores if _measure(score) in found)
 
 
 def _lacking(old: Cell, new: Cell) -> list[str]:
     if new.problem:
         return [f"{old.label}: stopped: {new.problem}"]
-    found = {_key(score) for score in new.scores}
-    return [f"{old.label}: no {score.label}" for score in old.scores if _key(score) not in found]
-
-
-def _key(score: Score) -> tuple[str, str]:
-    """Metric and extractor by their label, and the profile."""
-    return score.label, score.protocol.partition("+")[0]
+    found = {_measure(score) for score in new.scores}
+    return [f"{old.label}: no {score.label}" for score in old.scores if _measure(score) not in found]

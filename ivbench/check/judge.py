@@ -45,7 +45,7 @@ class Outcome:
 
     verdicts: tuple[Verdict, ...]
     missing: tuple[str, ...]
-    added: tuple[str, ...] = ()
+    added: tuple[str, ...]
 
     @property
     def state(self) -> State:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ivbench.cli.options import not_an_input
+from ivbench.cli.options import not_an_input, results_file
 
 if TYPE_CHECKING:
     from ivbench.check import Comparison, Outcome
@@ -61,7 +61,7 @@ def check(
     from ivbench.results import write_results
     from ivbench.results.atomic import write_bytes
 
-    files = [_file(baseline), _file(new)]
+    files = [results_file(baseline), results_file(new)]
     for path in (junit_path, json_path, markdown_path):
         not_an_input(path, *files, gate_path)
     results = read_pair(baseline, new)
@@ -102,10 +102,6 @@ def _init(comparison: Comparison, gate_path: Path) -> None:
     for label in without_rule(comparison, gate):
         click.echo(f"no rule for {label}: it decides nothing")
     click.echo(gate_path)
-
-
-def _file(path: Path) -> Path:
-    return path / "results.json" if path.is_dir() else path
 
 
 def _show(outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ivbench.cli.options import not_an_input
+from ivbench.cli.options import not_an_input, results_file
 
 if TYPE_CHECKING:
     from ivbench.check import Comparison
@@ -30,7 +30,7 @@ def compare(old: Path, new: Path, as_json: Path | None) -> None:
     from ivbench.check import compare as set_against
     from ivbench.check import comparison_record, write_record
 
-    not_an_input(as_json, old, new, old / "results.json", new / "results.json")
+    not_an_input(as_json, results_file(old), results_file(new))
     results = read_pair(old, new)
     comparison = set_against(*results)
     show_changes(comparison, results)
@@ -42,7 +42,7 @@ def read_pair(old: Path, new: Path) -> tuple[Results, Results]:
     """Both results files; a folder stands for its results.json."""
     from ivbench.results import read_results
 
-    first, second = (read_results(path / "results.json" if path.is_dir() else path) for path in (old, new))
+    first, second = (read_results(results_file(path)) for path in (old, new))
     return first, second
 
 

@@ -14,7 +14,7 @@ from ivbench.errors import ConfigError
 if TYPE_CHECKING:
     from ivbench.plan import Plan
 
-__all__ = ["not_an_input", "out_option", "plan_of", "store_option", "suite_options", "timing_option"]
+__all__ = ["not_an_input", "out_option", "plan_of", "results_file", "store_option", "suite_options", "timing_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -86,3 +86,8 @@ def not_an_input(out: Path | None, *inputs: Path | str) -> None:
     """
     if out is not None and any(Path(path).exists() and out.exists() and out.samefile(path) for path in inputs):
         raise ConfigError(f"{out} is what was read. Give another file to write to.")
+
+
+def results_file(path: Path) -> Path:
+    """The results file that a command's argument names: a folder stands for its results.json."""
+    return path / "results.json" if path.is_dir() else path

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ivbench.cli.options import not_an_input
+from ivbench.cli.options import not_an_input, results_file
 
 __all__ = ["report"]
 
@@ -24,7 +24,7 @@ def report(results: Path, out: Path | None, open_it: bool) -> None:
     from ivbench.cli.console import open_page
     from ivbench.report import write_report
 
-    source = results / "results.json" if results.is_dir() else results
+    source = results_file(results)
     not_an_input(out, source)
     page = write_report(source, out or source.with_name("report.html"))
     click.echo(page)

@@ -135,6 +135,11 @@ class SuiteConfig(Frozen):
         """The seed of each run."""
         return self.seeds if self.seeds is not None else tuple(range(self.runs))
 
+    @property
+    def videos_of_a_prompt(self) -> int:
+        """Videos of one prompt in a cell, all runs together."""
+        return len(self.run_seeds) * self.samples_per_prompt
+
 
 def suite_names() -> list[str]:
     """The packaged suites, sorted."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.config import digest
-from ivbench.data.shapes.judge import ATTRIBUTES, JUDGE_VERSION, Verdict, judge
+from ivbench.data.shapes.judge import ATTRIBUTES, JUDGE_IDENTITY, Verdict, judge
 from ivbench.data.shapes.labels import VOCABULARY
 from ivbench.extractors.base import Kind, check_videos
 
@@ -17,14 +17,14 @@ __all__ = ["GeometricJudge"]
 
 
 class GeometricJudge:
-    """Measures, learns nothing, needs no weights; a change of its verdicts is a new `JUDGE_VERSION`.
+    """Measures, learns nothing, needs no weights; a change of its verdicts is a new version in `JUDGE_IDENTITY`.
 
     Features are [B, 6]: for each of `ivbench.data.shapes.judge.ATTRIBUTES` the place of the value in
     `ivbench.data.shapes.labels.VOCABULARY`, or -1 for "none".
     """
 
     name: str = "geometric-judge"
-    digest: str = digest({"name": "geometric-judge", "version": JUDGE_VERSION})
+    digest: str = digest(JUDGE_IDENTITY)
     kind: Kind = "clips"
     dim: int = len(ATTRIBUTES)
     preprocess: str = "none"

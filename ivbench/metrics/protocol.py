@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ivbench.errors import ProtocolError
 from ivbench.results.schema import Score
 
-__all__ = ["Protocol", "Scalar", "differing_fields", "require_same_protocol"]
+__all__ = ["Protocol", "Scalar", "differing_fields", "measure", "require_same_protocol"]
 
 Scalar = str | int | float | bool | None
 
@@ -39,6 +39,11 @@ class Protocol:
         covered = {"metric": self.metric, "profile": self.profile, "fields": dict(self.fields)}
         text = json.dumps(covered, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
         return f"{self.metric}/{self.profile}+{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def measure(label: str, protocol: str) -> tuple[str, str]:
+    """What is measured, whatever else decides the number: metric and extractor (the label), and the profile."""
+    return label, protocol.partition("+")[0]
 
 
 def differing_fields(a: Score, b: Score) -> dict[str, tuple[Scalar, Scalar]]:

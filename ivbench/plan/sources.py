@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from ivbench.config import Frozen, MetricConfig, Settings, digest
-from ivbench.data.shapes.judge import JUDGE_VERSION
+from ivbench.data.shapes.judge import JUDGE_IDENTITY
 from ivbench.errors import ConfigError, DigestError
 from ivbench.spec import CascadeSpec
 from ivbench.zoo import Card, folder_digest, list_cards, read_card
@@ -16,7 +16,7 @@ from ivbench.zoo import Card, folder_digest, list_cards, read_card
 __all__ = ["CascadeSource", "Execution", "cascade_source", "extractor_digests"]
 
 
-_BUILT_IN = {"geometric-judge": {"name": "geometric-judge", "version": JUDGE_VERSION}}
+_BUILT_IN = {str(JUDGE_IDENTITY["name"]): JUDGE_IDENTITY}
 """Extractors without a card whose answers have a version."""
 
 

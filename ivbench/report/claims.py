@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ivbench.metrics.protocol import measure
 from ivbench.results.schema import Cell, Difference, Interval, Results, Score
 
 __all__ = ["Claims", "Metric", "Relation", "metrics", "same_measure", "score_of"]
@@ -48,7 +49,7 @@ def metrics(results: Results) -> list[Metric]:
 
 def same_measure(score: Score, metric: Metric) -> bool:
     """Whether a score is of that metric, extractor and profile, whatever else decides it."""
-    return (score.label, score.protocol.partition("+")[0]) == (metric.label, metric.protocol.partition("+")[0])
+    return measure(score.label, score.protocol) == measure(metric.label, metric.protocol)
 
 
 def score_of(scores: list[Score], metric: Metric) -> Score | None:

@@ -51,22 +51,17 @@ class Features:
             ConfigError: an extractor does not serve the metric that names it, or the metric not these prompts.
             IvbenchError: a file is missing, altered, holds NaN or does not fit.
         """
-        for task in self._job.missing(self._plan.score):
-            metric, name = registry.load("metric", task.metric.name), task.metric.extractor
+        for config in dict.fromkeys(task.metric for task in self._job.missing(self._plan.score)):
+            metric = registry.load("metric", config.name)
             metric().require_prompts(self._plan.prompts)
-            self._require_videos(task.metric.name)
-            extractor = self._job.models.extractor(name)
+            if issubclass(metric, FrechetMetric) and len(self._plan.prompts) * self._plan.suite.videos_of_a_prompt < 2:
+                raise ConfigError(f"{config.name} needs 2 videos a cell or more, got 1. Use more prompts or runs.")
+            extractor = self._job.models.extractor(config.extractor)
             if metric.kind not in _SERVES[extractor.kind]:
                 raise ConfigError(
-                    f'{task.metric.name} needs an extractor of the kind {metric.kind}, "{name}" is of the kind '
+                    f'{config.name} needs an extractor of the kind {metric.kind}, "{config.extractor}" is of the kind '
                     f"{extractor.kind}. Name another in the suite."
                 )
-
-    def _require_videos(self, metric: str) -> None:
-        suite = self._plan.suite
-        videos = len(self._plan.prompts) * len(suite.run_seeds) * suite.samples_per_prompt
-        if issubclass(registry.load("metric", metric), FrechetMetric) and videos < 2:
-            raise ConfigError(f"{metric} needs 2 videos a cell or more, got 1. Use more prompts or runs.")
 
     def run(self) -> None:
         """Extract what the store lacks; a cell whose features are not finite stops."""

@@ -158,7 +158,7 @@ class Scoring:
 
     def _with_reference(self, metric: FrechetMetric, config: MetricConfig, conditions: Conditions) -> Conditions:
         """The first `reference.count` real clips are the reference; the floor's are others, of the prompts."""
-        count, samples = self._plan.suite.reference.count, self._samples_of_a_prompt()
+        count, samples = self._plan.suite.reference.count, self._plan.suite.videos_of_a_prompt
         real = self._features.reference(config.extractor, count)
         reference = Reference(metric.reference([real]), reference_digest(self._plan), count)
         compared = replace(conditions, reference=reference)
@@ -171,10 +171,6 @@ class Scoring:
         entry = self._id("floor", config, counts=[count, samples, clips], prompts=conditions.prompts)
         floor = self._job.kept(entry, "floor", make)
         return replace(compared, floor=NullFloor.from_arrays(floor.arrays))
-
-    def _samples_of_a_prompt(self) -> int:
-        suite = self._plan.suite
-        return len(suite.run_seeds) * suite.samples_per_prompt
 
     def _bank(self, extractor: str, clips: int) -> NDArray[np.float32]:
         """[K, P, ...] features of real clips of each prompt; where there are none, of the reference's distribution."""

@@ -70,8 +70,8 @@ class ProbeRecipe(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> ProbeRecipe:
-        known = {f"{height}x{width}": size for size in _CLIPS for height, width in [size]}
-        odd = sorted(self.resolutions.keys() - known.keys())
+        known = [f"{height}x{width}" for height, width in _CLIPS]
+        odd = self.resolutions.keys() - set(known)
         if odd or not self.resolutions or min(self.resolutions.values()) <= 0:
             raise ValueError(f"resolutions must be shares above 0 of {', '.join(known)}, got {self.resolutions}")
         needed, what = (4, "ResNet width, blocks, text width, layers") if self.kind == "clip-probe" else (3, "channels")

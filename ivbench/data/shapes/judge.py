@@ -21,10 +21,10 @@ from ivbench.data.shapes.attributes import BACKGROUNDS, COLOURS, MOTIONS, SHAPES
 from ivbench.data.shapes.templates import level, moments, rasterise
 from ivbench.errors import ShapeError
 
-__all__ = ["ATTRIBUTES", "JUDGE_VERSION", "NONE", "Verdict", "accuracy", "judge"]
+__all__ = ["ATTRIBUTES", "JUDGE_IDENTITY", "NONE", "Verdict", "accuracy", "judge"]
 
-JUDGE_VERSION = 2
-"""Raised when verdicts change; part of the judge's digest, and so of the protocol of every score that it decides."""
+JUDGE_IDENTITY = {"name": "geometric-judge", "version": 2}
+"""The version is raised when verdicts change. Digested, it is in the protocol of every score that the judge decides."""
 NONE = "none"
 ATTRIBUTES = ("shape", "colour", "background", "motion", "size", "style")
 

@@ -7,6 +7,7 @@ IvbenchError                 a user's mistake or an environment's lack; exit cod
  +-- MissingDependencyError  an optional library is needed; says the pip line
  +-- DigestError             a file's content is not what its card or manifest says
  +-- StoreError              the store cannot be read or written
+ +-- UnreadableError         a video or image cannot be decoded
  +-- NonFiniteError          NaN or infinity in weights, samples or features
  +-- ProtocolError           two numbers of different protocols were set against each other
 """
@@ -26,6 +27,7 @@ __all__ = [
     "ProtocolError",
     "ShapeError",
     "StoreError",
+    "UnreadableError",
     "did_you_mean",
 ]
 
@@ -61,6 +63,10 @@ class DigestError(IvbenchError):
 
 class StoreError(IvbenchError):
     """The store cannot be read or written."""
+
+
+class UnreadableError(IvbenchError):
+    """A video or image cannot be decoded."""
 
 
 class NonFiniteError(IvbenchError):

@@ -1,0 +1,181 @@
+"""Reading videos and images: every format gives the frames that were written, bad files give one clear error."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ivbench.data.video_files import find_videos, natural, read_video
+from ivbench.errors import ConfigError, MissingFileError, ShapeError, UnreadableError
+
+
+def clip(frames=6, height=16, width=24, seed=0):
+    """Smooth moving colours [T, H, W, 3], which lossy codecs keep well."""
+    t, y, x = np.meshgrid(np.arange(frames), np.arange(height), np.arange(width), indexing="ij")
+    waves = [np.sin(0.2 * x + 0.3 * t + seed), np.cos(0.25 * y - 0.2 * t), np.sin(0.1 * (x + y) + 0.1 * t)]
+    return np.rint(127.5 + 100 * np.stack(waves, axis=-1)).astype(np.uint8)
+
+
+def write_av(path, frames, fps=8, codec="ffv1", pixels="bgr0"):
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(fps))
+        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], pixels
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def write_folder(folder, frames, pattern="{}.png"):
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(folder / pattern.format(number))
+
+
+def test_a_lossless_video_gives_exactly_its_frames(tmp_path):
+    write_av(tmp_path / "a.mkv", clip())
+    video = read_video(tmp_path / "a.mkv")
+    np.testing.assert_array_equal(video.frames, clip())
+    assert video.fps == 8
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "mpeg4"), ("a.webm", "libvpx-vp9"), ("a.avi", "mpeg4")])
+def test_a_lossy_video_gives_its_frames_nearly(tmp_path, name, codec):
+    write_av(tmp_path / name, clip(), codec=codec, pixels="yuv420p")
+    video = read_video(tmp_path / name)
+    assert video.frames.shape == clip().shape
+    assert abs(video.frames.astype(int) - clip()).mean() < 8
+    assert video.fps == pytest.approx(8)
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.webp", {"lossless": True}), ("a.gif", {})])
+def test_an_animation_gives_its_frames_and_rate(tmp_path, name, options):
+    images = [Image.fromarray(frame) for frame in clip()]
+    images[0].save(tmp_path / name, save_all=True, append_images=images[1:], duration=40, **options)
+    video = read_video(tmp_path / name)
+    assert video.frames.shape == clip().shape
+    assert abs(video.frames.astype(int) - clip()).mean() < (12 if name == "a.gif" else 0.01)
+    assert video.fps == pytest.approx(25)
+
+
+def test_frames_of_a_folder_go_in_the_order_of_their_numbers(tmp_path):
+    write_folder(tmp_path / "one", clip(frames=12))
+    np.testing.assert_array_equal(read_video(tmp_path / "one").frames, clip(frames=12))
+
+
+def test_arrays_give_their_frames(tmp_path):
+    np.save(tmp_path / "a.npy", clip())
+    np.savez(tmp_path / "b.npz", video=clip(), fps=24.0, other=np.zeros(3))
+    np.savez_compressed(tmp_path / "c.npz", clip()[0, ..., :1])
+    np.save(tmp_path / "d.npy", clip()[..., 0])
+    for name in ("a.npy", "b.npz"):
+        np.testing.assert_array_equal(read_video(tmp_path / name).frames, clip())
+    assert read_video(tmp_path / "b.npz").fps == 24
+    grey = np.repeat(clip()[..., :1], 3, axis=-1)
+    np.testing.assert_array_equal(read_video(tmp_path / "c.npz").frames, grey[:1])
+    np.testing.assert_array_equal(read_video(tmp_path / "d.npy").frames, grey)
+
+
+def test_an_image_is_a_video_of_one_frame(tmp_path):
+    Image.fromarray(clip()[0]).save(tmp_path / "a.png")
+    video = read_video(tmp_path / "a.png")
+    np.testing.assert_array_equal(video.frames, clip()[:1])
+    assert video.fps is None
+
+
+@pytest.mark.parametrize("name", ["one", "a.mkv", "a.npy", "a.webp"])
+def test_a_limit_gives_the_first_frames(tmp_path, name):
+    if name == "one":
+        write_folder(tmp_path / name, clip())
+    elif name == "a.npy":
+        np.save(tmp_path / name, clip())
+    elif name == "a.mkv":
+        write_av(tmp_path / name, clip())
+    else:
+        images = [Image.fromarray(frame) for frame in clip()]
+        images[0].save(tmp_path / name, save_all=True, append_images=images[1:], lossless=True)
+    limited = read_video(tmp_path / name, limit=2).frames
+    np.testing.assert_array_equal(limited, read_video(tmp_path / name).frames[:2])
+    assert len(limited) == 2
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
+def test_other_modes_become_rgb(tmp_path, mode):
+    Image.fromarray(clip()[0]).convert(mode).save(tmp_path / "a.png")
+    assert read_video(tmp_path / "a.png").frames.shape == (1, 16, 24, 3)
+
+
+def test_a_folder_lists_videos_images_and_folders_of_frames(tmp_path):
+    for number in (2, 10):
+        np.save(tmp_path / f"v{number}.npy", clip())
+    Image.fromarray(clip()[0]).save(tmp_path / "a.PNG")
+    write_folder(tmp_path / "deep" / "frames", clip())
+    np.save(tmp_path / "deep" / "b.npy", clip())
+    (tmp_path / "notes.txt").write_text("no video")
+    (tmp_path / ".hidden.npy").write_text("")
+    (tmp_path / ".cache").mkdir()
+    found = [path.relative_to(tmp_path).as_posix() for path in find_videos(tmp_path)]
+    assert found == ["a.PNG", "deep/b.npy", "deep/frames", "v2.npy", "v10.npy"]
+    assert find_videos(tmp_path / "v2.npy") == [tmp_path / "v2.npy"]
+
+
+def test_natural_order_is_total():
+    names = ["a1", "a01", "a10", "a2", "b", "1", "a"]
+    keys = [natural(Path(name)) for name in names]
+    assert len(set(keys)) == len(names)
+    assert [name for _, name in sorted(zip(keys, names, strict=True))] == ["1", "a", "a01", "a1", "a2", "a10", "b"]
+
+
+def test_an_empty_folder_says_what_is_allowed(tmp_path):
+    with pytest.raises(MissingFileError, match=r"no video and no image.*mp4"):
+        find_videos(tmp_path)
+    with pytest.raises(MissingFileError, match="not there"):
+        find_videos(tmp_path / "none")
+    (tmp_path / "a.txt").write_text("")
+    with pytest.raises(ConfigError, match="Allowed"):
+        find_videos(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.mp4", "a.gif", "a.webp", "a.npy", "a.npz"])
+@pytest.mark.parametrize("content", [b"", b"not a video at all, of any kind"])
+def test_a_broken_file_is_one_clear_error(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnreadableError, match=name):
+        read_video(tmp_path / name)
+
+
+def test_a_truncated_image_is_refused(tmp_path):
+    Image.fromarray(clip()[0]).save(tmp_path / "a.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableError):
+        read_video(tmp_path / "a.png")
+
+
+def test_pickled_arrays_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([{"code": 1}], dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "b.npz", video=np.array([{"code": 1}], dtype=object))
+    for name in ("a.npy", "b.npz"):
+        with pytest.raises(UnreadableError, match="without unpickling"):
+            read_video(tmp_path / name)
+
+
+def test_what_is_no_video_is_refused(tmp_path):
+    for shape, dtype in (((2, 4, 4, 3), np.float32), ((2, 3, 4, 4, 3), np.uint8), ((0, 4, 4, 3), np.uint8)):
+        np.save(tmp_path / "a.npy", np.zeros(shape, dtype))
+        with pytest.raises(ShapeError, match=r"\[T, H, W, 3\] uint8"):
+            read_video(tmp_path / "a.npy")
+    np.savez(tmp_path / "b.npz", one=clip(), two=clip())
+    with pytest.raises(ShapeError, match="Call the video one of"):
+        read_video(tmp_path / "b.npz")
+
+
+def test_frames_of_two_sizes_and_deep_images_are_refused(tmp_path):
+    write_folder(tmp_path / "one", [clip()[0], clip(height=8)[0]])
+    with pytest.raises(ShapeError, match="16x24"):
+        read_video(tmp_path / "one")
+    Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(UnreadableError, match="more than 8 bits"):
+        read_video(tmp_path / "deep.png")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,24 +14,65 @@ import click
 from ivbench.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ivbench.config import SuiteConfig
     from ivbench.plan import Plan
 
-__all__ = ["not_an_input", "out_option", "plan_of", "results_file", "store_option", "suite_options", "timing_option"]
+__all__ = [
+    "Asked",
+    "not_an_input",
+    "out_option",
+    "plan_of",
+    "results_file",
+    "store_option",
+    "suite_options",
+    "timing_option",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def suite_options(command: Command) -> Command:
-    """Add `--suite`, `--cascade` and `--device`: what `plan_of` takes."""
-    for option in reversed(
-        (
-            click.option("--suite", default="quick", show_default=True, help="A packaged suite, or a YAML file."),
-            click.option("--cascade", help="A card of the zoo, or a folder with one.  [default: the suite's]"),
-            click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda:1, mps."),
-        )
-    ):
-        command = option(command)
-    return command
+@dataclass(frozen=True)
+class Asked:
+    """What the options of `suite_options` say.
+
+    Attributes:
+        suite: a packaged suite's name, or the path of a suite file.
+        cascade: a card's name, or a folder, which has a slash; None: the suite's own.
+        device: where networks run; the type of the device counts for the ids of tasks.
+        from_stage, to_stage: the part of the cascade; None: the suite's own.
+        input: what `from_stage` starts from; None: the suite's own.
+    """
+
+    suite: str
+    cascade: str | None
+    device: str
+    from_stage: str | None
+    to_stage: str | None
+    input: str | None
+
+
+_SUITE_OPTIONS = (
+    click.option("--suite", default="quick", show_default=True, help="A packaged suite, or a YAML file."),
+    click.option("--cascade", help="A card of the zoo, or a folder with one.  [default: the suite's]"),
+    click.option("--from-stage", metavar="STAGE", help="Sample from this stage on; it starts from --input."),
+    click.option("--to-stage", metavar="STAGE", help="Sample up to this stage, and score its videos."),
+    click.option("--input", metavar="VIDEOS", help="For --from-stage: real (clips of the prompts), or videos:FOLDER."),
+    click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda:1, mps."),
+)
+
+
+def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that decide a plan; the command gets them together, as `asked`."""
+
+    @wraps(command)
+    def gathered(*args: Any, **kwargs: Any) -> Any:
+        asked = Asked(**{field.name: kwargs.pop(field.name) for field in fields(Asked)})
+        return command(*args, asked=asked, **kwargs)
+
+    found: Callable[..., Any] = gathered
+    for option in reversed(_SUITE_OPTIONS):
+        found = option(found)
+    return found
 
 
 def store_option(command: Command) -> Command:
@@ -50,13 +93,8 @@ def timing_option(command: Command) -> Command:
     return click.option("--timing/--no-timing", default=True, show_default=True, help=text)(command)
 
 
-def plan_of(suite: str, cascade: str | None, device: str) -> tuple[str, Plan]:
+def plan_of(asked: Asked) -> tuple[str, Plan]:
     """Work out the plan that a command's options ask for.
-
-    Args:
-        suite: a packaged suite's name, or the path of a suite file.
-        cascade: a card's name, or a folder, which has a slash; None: the suite's own.
-        device: where networks run; the type of the device counts for the ids of tasks.
 
     Returns:
         The cascade's name or folder, and the plan.
@@ -69,13 +107,24 @@ def plan_of(suite: str, cascade: str | None, device: str) -> tuple[str, Plan]:
     from ivbench.plan import Execution, build_plan, cascade_source
     from ivbench.zoo import read_card
 
-    wanted = read_suite(suite)
-    name = cascade or wanted.cascade
+    suite = _with_part(read_suite(asked.suite), asked)
+    name = asked.cascade or suite.cascade
     if name is None:
-        raise ConfigError(f'suite "{wanted.name}" names no cascade. Give one with --cascade; see: ivbench zoo list')
+        raise ConfigError(f'suite "{suite.name}" names no cascade. Give one with --cascade; see: ivbench zoo list')
     if "/" in name or os.sep in name:
         name = str(Path(name).resolve())
-    return name, build_plan(wanted, cascade_source(read_card(name)), Execution(device=device.partition(":")[0]))
+    variants = {variant: cascade_source(read_card(variant)) for variant in suite.variants(asked.suite)}
+    execution = Execution(device=asked.device.partition(":")[0])
+    return name, build_plan(suite, cascade_source(read_card(name)), execution, variants=variants)
+
+
+def _with_part(suite: SuiteConfig, asked: Asked) -> SuiteConfig:
+    """The suite with the part of the cascade that the options name."""
+    from ivbench.config import StagesConfig, parse
+
+    named = {key: value for key in ("from_stage", "to_stage", "input") if (value := getattr(asked, key)) is not None}
+    stages = parse(StagesConfig, {**suite.stages.model_dump(), **named}, asked.suite)
+    return suite.model_copy(update={"stages": stages})
 
 
 def not_an_input(out: Path | None, *inputs: Path | str) -> None:

@@ -8,47 +8,94 @@ from typing import TYPE_CHECKING
 import click
 
 from ivbench.cli.console import print_rows
-from ivbench.cli.options import not_an_input, plan_of, suite_options
+from ivbench.cli.options import Asked, not_an_input, plan_of, store_option, suite_options
 
 if TYPE_CHECKING:
-    from ivbench.plan import Plan, PlannedCell
+    from ivbench.plan import Estimate, Plan, PlannedCell
 
 __all__ = ["plan", "show_plan"]
 
 
 @click.command()
 @suite_options
+@store_option
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file: plan.json.")
-def plan(suite: str, cascade: str | None, device: str, out: Path | None) -> None:
+def plan(asked: Asked, store: Path | None, out: Path | None) -> None:
     """Show a suite's cells, tasks and cost before anything runs.
 
     NFE are network evaluations of one video, guidance doubles them; TFLOPs are of one video too, with 1 MAC = 2 FLOPs.
+    Seconds are those that entries of the store took on this machine; before a first run, those of the card.
     """
-    from ivbench.plan import write_plan
+    from ivbench.cli.session import default_store
+    from ivbench.plan import estimate, write_plan
+    from ivbench.results.store import Store
 
-    not_an_input(out, suite)
-    _, planned = plan_of(suite, cascade, device)
-    show_plan(planned)
+    not_an_input(out, asked.suite)
+    _, planned = plan_of(asked)
+    show_plan(planned, estimate(planned, Store(store or default_store())))
     if out is not None:
         write_plan(planned, out)
         click.echo(out)
 
 
-def show_plan(planned: Plan) -> None:
+def show_plan(planned: Plan, left: Estimate) -> None:
     """Print cells with their cost, then tasks and totals."""
-    stages = planned.source.spec.stages
+    stages = planned.stages
     columns = ["cell", *(f"NFE {stage.name}" for stage in stages), "NFE", "TFLOPs"]
     print_rows(columns, [_row(cell) for cell in planned.cells], right=columns[1:])
     runs = len(planned.suite.run_seeds)
+    samples = planned.suite.samples_per_prompt
+    each = f" x {samples} samples" if samples > 1 else ""
     click.echo(
         f"\n{planned.suite.name} on {planned.source.spec.name}: {len(planned.cells)} cells x {runs} runs x "
-        f"{len(planned.prompts)} prompts = {planned.videos:,} videos, {planned.flops / 1e12:,.4g} TFLOPs of sampling"
+        f"{len(planned.prompts)} prompts{each} = {planned.videos:,} videos, {planned.flops / 1e12:,.4g} TFLOPs of "
+        "sampling"
     )
-    kinds = {name: len(getattr(planned, name)) for name in ("encode", "sample", "extract", "score")}
-    click.echo("tasks: " + ", ".join(f"{count:,} {name}" for name, count in kinds.items()))
-    without = [stage.name for stage in stages if stage.name not in planned.source.weights]
+    for line in (*_tasks(planned, left), *_time(left)):
+        click.echo(line)
+    without = dict.fromkeys(stage for weights, stage in _used(planned) if not _has_weights(planned, weights, stage))
     if without:
         click.echo(f"no weights for {', '.join(without)}: this can be planned, not sampled")
+
+
+def _tasks(planned: Plan, left: Estimate) -> list[str]:
+    from ivbench.plan import shared_tasks
+    from ivbench.plan.estimate import KINDS
+
+    counts = {kind: len(getattr(planned, kind)) for kind in KINDS}
+    shared, unshared = shared_tasks(planned)
+    return [
+        "tasks: " + ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count or kind != "input"),
+        f"shared: {shared:,} of the sample tasks serve several cells; without sharing there would be {unshared:,}",
+        f"store: {sum(left.found.values()):,} of {sum(counts.values()):,} results are there; videos to write: "
+        f"{left.video_bytes / 1e6:,.3g} MB",
+    ]
+
+
+def _time(left: Estimate) -> list[str]:
+    known = [f"{step} {_duration(seconds)}" for step, seconds in left.seconds.items() if seconds is not None]
+    unknown = [step for step, seconds in left.seconds.items() if seconds is None]
+    by = {"store": "as this store's entries took", "card": "sampling at the card's speed, which is another machine's"}
+    lines = [f"time: {', '.join(known)}" + (f" ({by[left.source]})" if left.source else "")] if known else []
+    if unknown:
+        lines.append(f"time of {' and '.join(unknown)}: not known until this store has some")
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}" if minutes else f"{rest} s"
+
+
+def _used(planned: Plan) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((task.weights, task.stage) for task in planned.sample))
+
+
+def _has_weights(planned: Plan, weights: str, stage: str) -> bool:
+    from ivbench.plan.parts import origin
+
+    return stage in origin(planned.source, planned.variants, weights).weights
 
 
 def _row(cell: PlannedCell) -> list[str]:

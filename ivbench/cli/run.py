@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ivbench.cli.options import out_option, plan_of, store_option, suite_options, timing_option
+from ivbench.cli.options import Asked, out_option, plan_of, store_option, suite_options, timing_option
 
 __all__ = ["run"]
 
@@ -20,9 +20,7 @@ __all__ = ["run"]
 @click.pass_context
 def run(
     context: click.Context,
-    suite: str,
-    cascade: str | None,
-    device: str,
+    asked: Asked,
     store: Path | None,
     timing: bool,
     out: Path | None,
@@ -37,9 +35,9 @@ def run(
     from ivbench.cli.session import default_out, exit_code, in_words, score_session
     from ivbench.report import print_table, write_report
 
-    name, planned = plan_of(suite, cascade, device)
+    name, planned = plan_of(asked)
     folder = out or default_out(planned)
-    outcome = score_session(planned, name, store, device, folder, timing)
+    outcome = score_session(planned, name, store, asked.device, folder, timing)
     page = write_report(outcome.path, folder / "report.html")
     print_table(outcome.results)
     click.echo(f"\n{in_words(outcome.computed)}\nresults  {outcome.path}\nreport   {page}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ivbench.cli.options import plan_of, store_option, suite_options
+from ivbench.cli.options import Asked, plan_of, store_option, suite_options
 
 __all__ = ["sample"]
 
@@ -15,7 +15,7 @@ __all__ = ["sample"]
 @suite_options
 @store_option
 @click.pass_context
-def sample(context: click.Context, suite: str, cascade: str | None, device: str, store: Path | None) -> None:
+def sample(context: click.Context, asked: Asked, store: Path | None) -> None:
     """Sample a suite's videos into the store.
 
     Nothing is scored. Videos that the store has are not made again.
@@ -23,8 +23,8 @@ def sample(context: click.Context, suite: str, cascade: str | None, device: str,
     from ivbench.cli.session import exit_code, in_words, session
     from ivbench.run import sample_plan
 
-    name, planned = plan_of(suite, cascade, device)
-    with session(name, store, device) as working:
+    name, planned = plan_of(asked)
+    with session(name, store, asked.device) as working:
         job = sample_plan(planned, working.store, working.models, working.reporter)
     problems = {cell.label: job.problem(cell.id) for cell in planned.cells if cell.id in job.problems}
     if not problems:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ivbench.cli.options import out_option, plan_of, store_option, suite_options, timing_option
+from ivbench.cli.options import Asked, out_option, plan_of, store_option, suite_options, timing_option
 
 __all__ = ["score"]
 
@@ -19,9 +19,7 @@ __all__ = ["score"]
 @click.pass_context
 def score(
     context: click.Context,
-    suite: str,
-    cascade: str | None,
-    device: str,
+    asked: Asked,
     store: Path | None,
     timing: bool,
     out: Path | None,
@@ -33,8 +31,8 @@ def score(
     from ivbench.cli.session import default_out, exit_code, in_words, score_session
     from ivbench.report import print_table
 
-    name, planned = plan_of(suite, cascade, device)
-    outcome = score_session(planned, name, store, device, out or default_out(planned), timing)
+    name, planned = plan_of(asked)
+    outcome = score_session(planned, name, store, asked.device, out or default_out(planned), timing)
     print_table(outcome.results)
     click.echo(f"\n{in_words(outcome.computed)}\nresults  {outcome.path}")
     context.exit(exit_code(outcome.problems))

@@ -9,6 +9,7 @@ from ivbench.config.settings import Guidance, Settings, StageSampling, Threshold
 from ivbench.config.suite import (
     MetricConfig,
     PromptsConfig,
+    StagesConfig,
     SuiteConfig,
     parse_suite,
     read_suite,
@@ -27,6 +28,7 @@ __all__ = [
     "PromptsConfig",
     "Settings",
     "StageSampling",
+    "StagesConfig",
     "SuiteConfig",
     "Thresholding",
     "canonical_json",

@@ -37,6 +37,11 @@ class CardConfig(Frozen):
     weights: dict[str, str] = Field(default_factory=dict, description="cascade: stage -> file; empty: no weights")
     files: dict[str, CardFile] = Field(default_factory=dict, description="path in the folder -> digest")
     sampling: Settings = Field(default=Settings(), description="cascade: chosen on validation prompts; suites override")
+    seconds_per_evaluation: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="cascade: stage -> measured seconds of one video and network evaluation; `ivbench plan` estimates "
+        "by it until the store knows this machine",
+    )
     digest: Sha256 | None = Field(
         default=None, description="identity of what is loaded, where its maker states one; else see `identity`"
     )

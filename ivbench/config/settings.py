@@ -12,6 +12,7 @@ from ivbench.config.parse import Frozen
 
 __all__ = [
     "AXES",
+    "ORIGINAL",
     "Guidance",
     "GuidanceConfig",
     "Oscillation",
@@ -23,10 +24,12 @@ __all__ = [
     "read_thresholding",
 ]
 
-AXES = ("guidance", "sampler", "steps", "gamma", "thresholding", "augmentation_snr")
+AXES = ("weights", "guidance", "sampler", "steps", "gamma", "thresholding", "augmentation_snr")
 """The grid's axes, in the order of labels and tables."""
 
 DEFAULT = "default"
+ORIGINAL = "original"
+"""The weights of the cascade itself."""
 _CALL = re.compile(r"\s*([a-z]+)\s*[(=]\s*([^()]*?)\s*\)?\s*")
 
 
@@ -126,6 +129,12 @@ class Settings(Frozen):
     `default`.
     """
 
+    weights: dict[str, str] | None = Field(
+        default=None,
+        json_schema_extra=_also_plain(),
+        description="original: the cascade's own; or another cascade's name or folder, whose stage of the same name "
+        "stands in: a distilled one, another checkpoint",
+    )
     guidance: dict[str, GuidanceConfig] | None = Field(
         default=None,
         json_schema_extra=_also_plain("number", "string"),
@@ -165,7 +174,7 @@ class Settings(Frozen):
     def _augmentation(cls, value: Any) -> Any:
         return _by_stage(value, read_augmentation, not isinstance(value, dict))
 
-    @field_validator("sampler", "steps", "gamma", mode="before")
+    @field_validator("weights", "sampler", "steps", "gamma", mode="before")
     @classmethod
     def _plain(cls, value: Any) -> Any:
         return _by_stage(value, lambda item: item, not isinstance(value, dict))

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ivbench.config.parse import Frozen, parse
-from ivbench.config.settings import AXES, Settings
+from ivbench.config.settings import AXES, ORIGINAL, Settings
 from ivbench.config.yaml import load_yaml, read_yaml
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
 
@@ -20,6 +20,7 @@ __all__ = [
     "MetricConfig",
     "PromptsConfig",
     "ReferenceConfig",
+    "StagesConfig",
     "SuiteConfig",
     "parse_suite",
     "read_suite",
@@ -76,18 +77,22 @@ class CellConfig(Settings):
 class Grid(Frozen):
     """Axes whose product is the grid. An axis that's left out stays at the defaults."""
 
+    weights: tuple[Any, ...] | None = Field(default=None, min_length=1)
     guidance: tuple[Any, ...] | None = Field(default=None, min_length=1)
     sampler: tuple[Any, ...] | None = Field(default=None, min_length=1)
     steps: tuple[Any, ...] | None = Field(default=None, min_length=1)
     gamma: tuple[Any, ...] | None = Field(default=None, min_length=1)
     thresholding: tuple[Any, ...] | None = Field(default=None, min_length=1)
     augmentation_snr: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    exclude: tuple[dict[str, Any], ...] = Field(
+        default=(), description="points to leave out: each entry's values, by axis, as the axes write them"
+    )
 
     def points(self, where: str = "suite") -> tuple[Settings, ...]:
         """The product of the axes, the last axis fastest.
 
         Raises:
-            ConfigError: a point isn't a valid setting; names its axis and place.
+            ConfigError: a point isn't a valid setting, or an exclude fits no point; names its axis and place.
         """
         axes = [(axis, getattr(self, axis)) for axis in AXES if getattr(self, axis) is not None]
         for axis, values in axes:
@@ -97,7 +102,43 @@ class Grid(Frozen):
                 parse(Settings, {axis: value}, f"{where}: grid, value {place + 1} of {axis}")
         names = [axis for axis, _ in axes]
         product = itertools.product(*(values for _, values in axes))
-        return tuple(parse(Settings, dict(zip(names, row, strict=True)), where) for row in product)
+        points = [parse(Settings, dict(zip(names, row, strict=True)), where) for row in product]
+        for place, entry in enumerate(self.exclude):
+            kept = [point for point in points if not self._fits(point, entry, f"{where}: grid.exclude.{place}")]
+            if len(kept) == len(points):
+                raise ConfigError(f"{where}: grid.exclude.{place} fits no point that is left. Correct or remove it.")
+            points = kept
+        if not points:
+            raise ConfigError(f"{where}: grid.exclude leaves no point of the grid. Remove the grid, or an entry.")
+        return tuple(points)
+
+    def _fits(self, point: Settings, entry: dict[str, Any], where: str) -> bool:
+        """Whether a point has every value of an entry of `exclude`."""
+        axes = [axis for axis in AXES if getattr(self, axis) is not None]
+        for axis in entry:
+            if axis not in axes:
+                raise ConfigError(f'{where}: "{axis}" is no axis of this grid.{did_you_mean(axis, axes)}')
+        wanted = parse(Settings, entry, where)
+        return bool(entry) and all(getattr(point, axis) == getattr(wanted, axis) for axis in entry)
+
+
+class StagesConfig(Frozen):
+    """A part of the cascade: from one stage to another."""
+
+    from_stage: str | None = Field(default=None, description="the first stage to sample; None: the cascade's first")
+    to_stage: str | None = Field(default=None, description="the last stage to sample; None: the cascade's last")
+    input: str | None = Field(
+        default=None,
+        description="what from_stage starts from: real (real clips of the prompts), or videos:FOLDER",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.input is not None and self.input != "real" and not self.input.removeprefix("videos:").strip():
+            raise ValueError("stages.input: videos: needs a folder")
+        if self.input is not None and self.input != "real" and not self.input.startswith("videos:"):
+            raise ValueError(f'stages.input: got "{self.input}", allowed are real and videos:FOLDER')
+        return self
 
 
 class SuiteConfig(Frozen):
@@ -112,6 +153,7 @@ class SuiteConfig(Frozen):
     samples_per_prompt: int = Field(default=1, gt=0, le=10_000)
     metrics: tuple[MetricConfig, ...] = ()
     reference: ReferenceConfig = ReferenceConfig()
+    stages: StagesConfig = StagesConfig()
     noise: Literal["numpy", "device"] = Field(default="numpy", description="numpy: the same on every backend")
     gallery: int = Field(default=6, ge=0, description="prompts whose samples the report shows")
     defaults: Settings = Settings()
@@ -129,6 +171,12 @@ class SuiteConfig(Frozen):
         if len(set(names)) != len(names):
             raise ValueError("metrics: one stands twice; remove one")
         return self
+
+    def variants(self, where: str = "suite") -> list[str]:
+        """The cascades that `weights` names beside the suite's own, sorted."""
+        points = [self.defaults, *self.cells, *(self.grid.points(where) if self.grid is not None else ())]
+        named = {name for point in points for name in (point.weights or {}).values()}
+        return sorted(named - {ORIGINAL})
 
     @property
     def run_seeds(self) -> tuple[int, ...]:

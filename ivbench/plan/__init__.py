@@ -1,18 +1,21 @@
 """Suite and cascade -> cells -> task graph with ids and costs. Imports no framework and runs nothing."""
 
 from ivbench.plan.cells import PlannedCell, expand
-from ivbench.plan.cost import estimate_seconds, sampling_flops, stage_costs
+from ivbench.plan.cost import stage_costs
+from ivbench.plan.estimate import Estimate, estimate, shared_tasks
 from ivbench.plan.ids import task_id
 from ivbench.plan.plan import Plan, build_plan, read_plan, write_plan
 from ivbench.plan.resolve import guidance_of, resolve, sampler_of, thresholding_of
 from ivbench.plan.sources import CascadeSource, Execution, cascade_source, extractor_digests
-from ivbench.plan.tasks import EncodeTask, ExtractTask, SampleTask, ScoreTask, blocks
+from ivbench.plan.tasks import EncodeTask, ExtractTask, InputTask, SampleTask, ScoreTask, blocks
 
 __all__ = [
     "CascadeSource",
     "EncodeTask",
+    "Estimate",
     "Execution",
     "ExtractTask",
+    "InputTask",
     "Plan",
     "PlannedCell",
     "SampleTask",
@@ -20,14 +23,14 @@ __all__ = [
     "blocks",
     "build_plan",
     "cascade_source",
-    "estimate_seconds",
+    "estimate",
     "expand",
     "extractor_digests",
     "guidance_of",
     "read_plan",
     "resolve",
     "sampler_of",
-    "sampling_flops",
+    "shared_tasks",
     "stage_costs",
     "task_id",
     "thresholding_of",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import Field
 
 from ivbench.config import Frozen, StageSampling, SuiteConfig
-from ivbench.config.settings import Settings
+from ivbench.config.settings import ORIGINAL, Settings
 from ivbench.errors import ConfigError
 from ivbench.plan.cost import stage_costs
 from ivbench.plan.ids import cell_id
+from ivbench.plan.parts import Variants, chosen_weights, mixed_spec, origin, part
 from ivbench.plan.resolve import resolve
 from ivbench.plan.sources import CascadeSource
 from ivbench.results.schema import StageCost
+from ivbench.spec import StageSpec
 
 __all__ = ["PlannedCell", "expand"]
 
@@ -29,11 +34,14 @@ class PlannedCell(Frozen):
     settings: dict[str, Scalar] = Field(description="the axes, flat; 'a/b' where stages differ, in their order")
     guidance_w: float | None = Field(description="the first stage's constant weight w; None where it oscillates")
     scale_g: float | None = Field(description="the same as scale g = 1 + w")
-    stages: tuple[StageSampling, ...] = Field(description="resolved settings, one a stage, in order")
+    stages: tuple[StageSampling, ...] = Field(description="resolved settings, one a sampled stage, in order")
+    weights: tuple[str, ...] = Field(description="whose weights: original, or a cascade; one a sampled stage, in order")
     costs: tuple[StageCost, ...]
 
 
-def expand(suite: SuiteConfig, source: CascadeSource) -> tuple[PlannedCell, ...]:
+def expand(
+    suite: SuiteConfig, source: CascadeSource, variants: Variants | None = None, given: str = ""
+) -> tuple[PlannedCell, ...]:
     """Every cell once: first the grid's product, then the explicit cells; without either, the defaults are one cell.
 
     Cells that resolve to the same settings (gamma with a sampler that has none, say) are one cell, with the first's
@@ -42,21 +50,48 @@ def expand(suite: SuiteConfig, source: CascadeSource) -> tuple[PlannedCell, ...]
     Args:
         suite: grid, cells, defaults.
         source: the cascade; its card's settings are the weakest layer.
+        variants: the other cascades that `weights` names.
+        given: digest of the videos that the first sampled stage starts from; empty: it starts from noise.
 
     Raises:
         ConfigError: a setting is missing or names no stage, or two labels are equal.
     """
-    resolved: dict[str, tuple[StageSampling, ...]] = {}
+    resolved: dict[str, _Point] = {}
     labels: dict[str, str] = {}
     for settings, label in _points(suite):
-        samplings = resolve((settings, suite.defaults, source.sampling), source.spec)
-        key = cell_id(source, samplings, suite.noise)
-        resolved.setdefault(key, samplings)
+        point = _resolved(suite, source, variants or {}, settings)
+        origins = [origin(source, variants or {}, weights) for weights in point.weights]
+        sampled = {stage.name: other for stage, other in zip(point.stages, origins, strict=True)}
+        key = cell_id(source, sampled, given, point.samplings, suite.noise)
+        resolved.setdefault(key, point)
         if label is not None:
             labels.setdefault(key, label)
-    tables = {key: _settings(samplings) for key, samplings in resolved.items()}
+    tables = {key: _settings(point) for key, point in resolved.items()}
     names = _labels(tables, labels)
-    return tuple(_cell(key, names[key], tables[key], resolved[key], source) for key in resolved)
+    return tuple(_cell(key, names[key], tables[key], point, source) for key, point in resolved.items())
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One resolved point: of each sampled stage its spec, settings and whose weights."""
+
+    stages: tuple[StageSpec, ...]
+    samplings: tuple[StageSampling, ...]
+    weights: tuple[str, ...]
+
+
+def _resolved(suite: SuiteConfig, source: CascadeSource, variants: Variants, settings: Settings) -> _Point:
+    layers = (settings, suite.defaults)
+    chosen = {stage.name: chosen_weights(layers, stage) for stage in source.spec.stages}
+    spec = mixed_spec(source, variants, chosen)
+    cards = {
+        stage: (*([] if weights == ORIGINAL else [variants[weights].sampling]), source.sampling)
+        for stage, weights in chosen.items()
+    }
+    by_stage = dict(zip(chosen, resolve(layers, spec, cards), strict=True))
+    stages = part(spec, suite.stages)
+    names = [stage.name for stage in stages]
+    return _Point(stages, tuple(by_stage[name] for name in names), tuple(chosen[name] for name in names))
 
 
 def _points(suite: SuiteConfig) -> list[tuple[Settings, str | None]]:
@@ -67,31 +102,38 @@ def _points(suite: SuiteConfig) -> list[tuple[Settings, str | None]]:
     return points or [(Settings(), None)]
 
 
-def _cell(
-    key: str, label: str, table: dict[str, Scalar], samplings: tuple[StageSampling, ...], source: CascadeSource
-) -> PlannedCell:
-    w = samplings[0].guidance.w
+def _cell(key: str, label: str, table: dict[str, Scalar], point: _Point, source: CascadeSource) -> PlannedCell:
+    w = point.samplings[0].guidance.w
     return PlannedCell(
         id=key,
         label=label,
         settings=table,
         guidance_w=w,
         scale_g=None if w is None else 1 + w,
-        stages=samplings,
-        costs=stage_costs(source.spec, samplings),
+        stages=point.samplings,
+        weights=point.weights,
+        costs=stage_costs(point.stages, point.samplings, source.spec.text.length),
     )
 
 
-def _settings(samplings: Sequence[StageSampling]) -> dict[str, Scalar]:
+def _settings(point: _Point) -> dict[str, Scalar]:
+    samplings = point.samplings
+    lifted = [one for stage, one in zip(point.stages, samplings, strict=True) if stage.kind != "base"]
     guidance = _joined([sampling.guidance.label for sampling in samplings])
     return {
+        "weights": _joined([_short(weights) for weights in point.weights]),
         "guidance": str(guidance).replace("/w=", "/"),
         "sampler": _joined([sampling.sampler for sampling in samplings]),
         "steps": _joined([sampling.num_steps for sampling in samplings]),
         "gamma": _joined([sampling.gamma for sampling in samplings]),
         "thresholding": _joined([sampling.thresholding.label for sampling in samplings]),
-        "augmentation_snr": _joined([_level(sampling) for sampling in samplings[1:]]),
+        "augmentation_snr": _joined([_level(sampling) for sampling in lifted]),
     }
+
+
+def _short(weights: str) -> str:
+    """A cascade's name; of a folder its last two parts, since checkpoints often differ in one of them."""
+    return "-".join(Path(weights).parts[-2:]) if "/" in weights or os.sep in weights else weights
 
 
 def _level(sampling: StageSampling) -> float | str:
@@ -115,7 +157,7 @@ def _labels(tables: dict[str, dict[str, Scalar]], given: dict[str, str]) -> dict
     if repeated:
         raise ConfigError(f'cells: two are labelled "{repeated[0]}". Labels must differ.')
     plain = {key: [str(table[axis]) for axis in ("guidance", "sampler", "steps")] for key, table in tables.items()}
-    for axis, prefix in (("gamma", "gamma="), ("thresholding", ""), ("augmentation_snr", "snr=")):
+    for axis, prefix in (("weights", ""), ("gamma", "gamma="), ("thresholding", ""), ("augmentation_snr", "snr=")):
         if len({str(table[axis]) for table in tables.values() if table[axis] is not None}) > 1:
             for key, table in tables.items():
                 plain[key] += [] if table[axis] is None else [f"{prefix}{_plain(table[axis])}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from ivbench.config import StageSampling
 from ivbench.diffusion.guidance import weights
@@ -10,9 +10,9 @@ from ivbench.diffusion.loop import network_evaluations
 from ivbench.plan.resolve import guidance_of, sampler_of
 from ivbench.plan.tasks import SampleTask
 from ivbench.results.schema import StageCost
-from ivbench.spec import CascadeSpec, StageSpec
+from ivbench.spec import StageSpec
 
-__all__ = ["estimate_seconds", "nfe", "sampling_flops", "stage_costs"]
+__all__ = ["nfe", "stage_costs", "task_flops"]
 
 
 def nfe(sampling: StageSampling, stage: StageSpec) -> int:
@@ -26,15 +26,18 @@ def nfe(sampling: StageSampling, stage: StageSpec) -> int:
     return network_evaluations(sampler_of(sampling), of_steps)
 
 
-def stage_costs(spec: CascadeSpec, samplings: Sequence[StageSampling]) -> tuple[StageCost, ...]:
+def stage_costs(
+    stages: Sequence[StageSpec], samplings: Sequence[StageSampling], text_length: int
+) -> tuple[StageCost, ...]:
     """The cost of one video in each stage, in order; FLOPs: 1 MAC = 2 FLOPs.
 
     Args:
-        spec: the cascade.
+        stages: which are sampled.
         samplings: resolved settings, one a stage.
+        text_length: tokens a prompt.
     """
     rows = []
-    for stage, sampling in zip(spec.stages, samplings, strict=True):
+    for stage, sampling in zip(stages, samplings, strict=True):
         count = nfe(sampling, stage)
         rows.append(
             StageCost(
@@ -42,28 +45,12 @@ def stage_costs(spec: CascadeSpec, samplings: Sequence[StageSampling]) -> tuple[
                 sampler=sampling.sampler,
                 steps=sampling.num_steps,
                 nfe=count,
-                flops=float(count * stage.flops(spec.text.length)),
+                flops=float(count * stage.flops(text_length)),
             )
         )
     return tuple(rows)
 
 
-def sampling_flops(spec: CascadeSpec, tasks: Iterable[SampleTask]) -> float:
-    """FLOPs of sample tasks: what cells share is counted once, since they share the task."""
-    each = {stage.name: stage.flops(spec.text.length) for stage in spec.stages}
-    return float(sum(_evaluations(spec, task) * each[task.stage] for task in tasks))
-
-
-def estimate_seconds(spec: CascadeSpec, tasks: Iterable[SampleTask], seconds: Mapping[str, float]) -> float:
-    """Seconds that sample tasks take.
-
-    Args:
-        spec: the cascade.
-        tasks: of a plan, or those that are left.
-        seconds: stage -> seconds a video and network evaluation, measured.
-    """
-    return sum(_evaluations(spec, task) * seconds[task.stage] for task in tasks)
-
-
-def _evaluations(spec: CascadeSpec, task: SampleTask) -> int:
-    return nfe(task.sampling, spec.stages[task.stage_index]) * len(task.prompts)
+def task_flops(stage: StageSpec, task: SampleTask, text_length: int) -> float:
+    """FLOPs of one sample task; `stage` is the one whose weights it uses."""
+    return float(nfe(task.sampling, stage) * len(task.prompts) * stage.flops(text_length))

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from ivbench.config import SuiteConfig
 from ivbench.data.prompts import prompt_digest
 from ivbench.plan.cells import PlannedCell
-from ivbench.plan.ids import encode_payload, extract_payload, sample_payload, score_payload, task_id
+from ivbench.plan.given import Given
+from ivbench.plan.ids import encode_payload, extract_payload, input_payload, sample_payload, score_payload, task_id
+from ivbench.plan.parts import Variants, input_shape, origin, part
 from ivbench.plan.sources import CascadeSource, Execution
-from ivbench.plan.tasks import EncodeTask, ExtractTask, SampleTask, ScoreTask, blocks
+from ivbench.plan.tasks import EncodeTask, ExtractTask, InputTask, SampleTask, ScoreTask, blocks
+from ivbench.spec import StageSpec
 
 __all__ = ["Graph", "build_graph"]
 
@@ -20,6 +23,7 @@ class Graph:
     """The tasks by kind, in order; filled by `build_graph`."""
 
     encode: list[EncodeTask] = field(default_factory=list)
+    input: dict[str, InputTask] = field(default_factory=dict)
     sample: dict[str, SampleTask] = field(default_factory=dict)
     extract: dict[str, ExtractTask] = field(default_factory=dict)
     score: list[ScoreTask] = field(default_factory=list)
@@ -32,6 +36,8 @@ def build_graph(
     prompts: Sequence[str],
     extractors: Mapping[str, str],
     cells: Sequence[PlannedCell],
+    variants: Variants | None = None,
+    given: Given = (),
 ) -> Graph:
     """The graph of all tasks; cells that agree up to a stage share its tasks.
 
@@ -42,8 +48,10 @@ def build_graph(
         prompts: checked texts in suite order.
         extractors: name -> digest of every extractor that the metrics name.
         cells: as `expand` gives them.
+        variants: the other cascades that `weights` names.
+        given: files of each prompt, where the first sampled stage starts from given videos.
     """
-    return _Builder(suite, source, execution, prompts, extractors).build(cells)
+    return _Builder(suite, source, execution, prompts, extractors, variants or {}, given).build(cells)
 
 
 class _Builder:
@@ -54,8 +62,12 @@ class _Builder:
         execution: Execution,
         prompts: Sequence[str],
         extractors: Mapping[str, str],
+        variants: Variants,
+        given: Given,
     ) -> None:
         self.suite, self.source, self.execution, self.extractors = suite, source, execution, extractors
+        self.variants, self.given = variants, given
+        self.stages, self.input = part(source.spec, suite.stages), input_shape(source.spec, suite.stages)
         self.digests = [prompt_digest(prompt) for prompt in prompts]
         self.blocks = blocks(len(prompts))
         self.graph = Graph()
@@ -82,21 +94,49 @@ class _Builder:
 
     def _run(self, cell: PlannedCell, seed: int, sample_index: int) -> list[str]:
         """One run of a cell: its sample tasks by stage, then block. Returns the ids of the last stage's, by block."""
-        before: list[str | None] = [None] * len(self.blocks)
-        for stage in range(len(self.source.spec.stages)):
+        before: list[str | None] = [
+            None if self.input is None else self._input(self.input, cell, seed, sample_index, block)
+            for block in range(len(self.blocks))
+        ]
+        for stage in range(len(self.stages)):
             before = [
                 self._sample(cell, stage, seed, sample_index, block, before[block]) for block in range(len(self.blocks))
             ]
         return [found for found in before if found is not None]
 
+    def _input(self, stage: StageSpec, cell: PlannedCell, seed: int, sample_index: int, block: int) -> str:
+        """The given videos of a block: each of a prompt's files in turn, or real clips of the run and sample."""
+        place = self.suite.run_seeds.index(seed) * self.suite.samples_per_prompt + sample_index
+        files = [self.given[index][place % len(self.given[index])] for index in self.blocks[block] if self.given]
+        payload = input_payload(
+            stage.shape,
+            stage.fps,
+            self._digests(self.blocks[block]),
+            [file.sha256 for file in files],
+            None if files else (seed, sample_index),
+        )
+        found = task_id(payload)
+        known = self.graph.input.get(found)
+        self.graph.input[found] = InputTask(
+            id=found,
+            seed=seed,
+            sample_index=sample_index,
+            block=block,
+            prompts=self.blocks[block],
+            files=tuple(file.path for file in files),
+            cells=_with(known, cell),
+        )
+        return found
+
     def _sample(
         self, cell: PlannedCell, stage: int, seed: int, sample_index: int, block: int, before: str | None
     ) -> str:
-        encode, indices = self.graph.encode[block].id, self.blocks[block]
+        encode, indices, name = self.graph.encode[block].id, self.blocks[block], self.stages[stage].name
         consumes = [encode] if before is None else [encode, before]
+        source = origin(self.source, self.variants, cell.weights[stage])
         payload = sample_payload(
-            self.source,
-            stage,
+            source,
+            source.spec.stages.index(source.spec.stage(name)),
             cell.stages[stage],
             self.execution,
             self.suite.noise,
@@ -110,8 +150,10 @@ class _Builder:
         self.graph.sample[found] = SampleTask(
             id=found,
             stage_index=stage,
-            stage=self.source.spec.stages[stage].name,
-            last=stage == len(self.source.spec.stages) - 1,
+            stage=name,
+            weights=cell.weights[stage],
+            last=stage == len(self.stages) - 1,
+            as_bytes=name == self.source.spec.stages[-1].name,
             sampling=cell.stages[stage],
             seed=seed,
             sample_index=sample_index,
@@ -119,7 +161,7 @@ class _Builder:
             prompts=indices,
             encode=encode,
             input=before,
-            cells=(*(known.cells if known else ()), cell.id),
+            cells=_with(known, cell),
         )
         return found
 
@@ -135,12 +177,12 @@ class _Builder:
             sample_index=sample_index,
             block=block,
             prompts=self.blocks[block],
-            cells=(*(known.cells if known else ()), cell.id),
+            cells=_with(known, cell),
         )
         return found
 
     def _score(self, cell: PlannedCell, extracted: Mapping[str, list[str]]) -> None:
-        last = self.source.spec.stages[-1]
+        last = self.stages[-1]
         video = {"shape": list(last.shape), "fps": last.fps}
         for metric in self.suite.metrics:
             consumes = extracted[metric.extractor]
@@ -155,3 +197,9 @@ class _Builder:
             )
             task = ScoreTask(id=task_id(payload), cell=cell.id, metric=metric, consumes=tuple(consumes))
             self.graph.score.append(task)
+
+
+def _with(known: InputTask | SampleTask | ExtractTask | None, cell: PlannedCell) -> tuple[str, ...]:
+    """The cells that use a task, once this one does too; each once."""
+    before = known.cells if known else ()
+    return before if cell.id in before else (*before, cell.id)

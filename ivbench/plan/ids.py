@@ -5,7 +5,7 @@ Whatever can change a task's result is in its payload; labels, descriptions and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,13 +19,14 @@ __all__ = [
     "cell_id",
     "encode_payload",
     "extract_payload",
+    "input_payload",
     "metric_payload",
     "sample_payload",
     "score_payload",
     "task_id",
 ]
 
-TASK_FORMAT = {"encode": 1, "sample": 1, "extract": 1, "score": 2}
+TASK_FORMAT = {"encode": 1, "input": 1, "sample": 1, "extract": 1, "score": 2}
 """By kind; raised when a result changes its meaning or form: stored entries of that kind are then computed anew."""
 
 Payload = dict[str, Any]
@@ -50,6 +51,33 @@ def encode_payload(source: CascadeSource, execution: Execution, prompts: Sequenc
         "text": _text(source),
         "prompts": list(prompts),
         "execution": execution.model_dump(mode="json"),
+    }
+
+
+def input_payload(
+    shape: Sequence[int],
+    fps: float,
+    prompts: Sequence[str],
+    files: Sequence[str] = (),
+    drawn: tuple[int, int] | None = None,
+) -> Payload:
+    """Read or render the videos that the first sampled stage starts from.
+
+    Args:
+        shape: (T, H, W, C) of each.
+        fps: their rate.
+        prompts: digests of the block's prompts, in order.
+        files: digests of one file a prompt; empty: real clips of the prompts.
+        drawn: of real clips the run's seed and the sample index; else None.
+    """
+    return {
+        "kind": "input",
+        "format": TASK_FORMAT["input"],
+        "shape": list(shape),
+        "fps": fps,
+        "prompts": list(prompts),
+        "files": list(files),
+        "drawn": None if drawn is None else list(drawn),
     }
 
 
@@ -149,10 +177,32 @@ def metric_payload(metric: MetricConfig) -> Payload:
     return {"name": metric.name, "extractor": metric.extractor, "profile": asdict(profile(metric.profile))}
 
 
-def cell_id(source: CascadeSource, samplings: Sequence[StageSampling], noise: str) -> str:
-    """A cell's id: 16 hexadecimal digits over cascade, resolved settings and noise source."""
+def cell_id(
+    source: CascadeSource,
+    sampled: Mapping[str, CascadeSource],
+    given: str,
+    samplings: Sequence[StageSampling],
+    noise: str,
+) -> str:
+    """A cell's id: 16 hexadecimal digits over cascade, resolved settings and noise source.
+
+    Args:
+        source: the cascade.
+        sampled: stage -> the cascade that its weights come from, of the stages that are sampled, in order.
+        given: what the first of them starts from; empty: noise.
+        samplings: resolved settings of the same stages.
+        noise: the noise source.
+
+    A part of the cascade, and stages of other cascades, are named only where there are such: the ids of whole
+    cascades stay what they were.
+    """
     resolved = [sampling.model_dump(mode="json") for sampling in samplings]
-    return digest({"cascade": source.digest, "sampling": resolved, "noise": noise})[:16]
+    cell: Payload = {"cascade": source.digest, "sampling": resolved, "noise": noise}
+    if list(sampled) != [stage.name for stage in source.spec.stages]:
+        cell["part"] = [*sampled, given]
+    if any(other.digest != source.digest for other in sampled.values()):
+        cell["origins"] = [other.digest for other in sampled.values()]
+    return digest(cell)[:16]
 
 
 def _text(source: CascadeSource) -> Payload:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,15 +14,18 @@ from ivbench.config import Frozen, SuiteConfig, canonical_json, digest, parse
 from ivbench.data.prompts import check_prompts, load_prompts, prompt_digest
 from ivbench.errors import ConfigError, MissingFileError
 from ivbench.plan.cells import PlannedCell, expand
-from ivbench.plan.cost import sampling_flops
+from ivbench.plan.cost import task_flops
+from ivbench.plan.given import Given, given_digest, given_videos
 from ivbench.plan.graph import build_graph
+from ivbench.plan.parts import input_shape, origin, part
 from ivbench.plan.sources import CascadeSource, Execution, extractor_digests
-from ivbench.plan.tasks import EncodeTask, ExtractTask, SampleTask, ScoreTask
+from ivbench.plan.tasks import EncodeTask, ExtractTask, InputTask, SampleTask, ScoreTask
 from ivbench.results.atomic import write_bytes
+from ivbench.spec import StageSpec
 
 __all__ = ["PLAN_VERSION", "Plan", "build_plan", "read_plan", "write_plan"]
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 
 class Plan(Frozen):
@@ -35,8 +38,11 @@ class Plan(Frozen):
     execution: Execution
     prompts: tuple[str, ...] = Field(description="checked texts, NFC, in suite order")
     extractors: dict[str, str] = Field(description="name -> digest")
+    variants: dict[str, CascadeSource] = Field(description="the other cascades that weights names")
+    given: Given = Field(description="of each prompt the video files that the first sampled stage starts from")
     cells: tuple[PlannedCell, ...]
     encode: tuple[EncodeTask, ...]
+    input: tuple[InputTask, ...]
     sample: tuple[SampleTask, ...]
     extract: tuple[ExtractTask, ...]
     score: tuple[ScoreTask, ...]
@@ -62,6 +68,16 @@ class Plan(Frozen):
         )
 
     @property
+    def stages(self) -> tuple[StageSpec, ...]:
+        """The stages that are sampled, in order, as the cascade itself has them."""
+        return part(self.source.spec, self.suite.stages)
+
+    @property
+    def input_shape(self) -> StageSpec | None:
+        """Size and rate of the videos that the first sampled stage starts from; None where it starts from noise."""
+        return input_shape(self.source.spec, self.suite.stages)
+
+    @property
     def videos(self) -> int:
         """Final videos in all: cells x runs x prompts x samples a prompt."""
         suite = self.suite
@@ -70,7 +86,15 @@ class Plan(Frozen):
     @property
     def flops(self) -> float:
         """FLOPs of all sampling; what cells share is counted once."""
-        return sampling_flops(self.source.spec, self.sample)
+        return self.flops_of(self.sample)
+
+    def stage(self, task: SampleTask) -> StageSpec:
+        """The stage whose weights a task uses."""
+        return origin(self.source, self.variants, task.weights).spec.stage(task.stage)
+
+    def flops_of(self, tasks: Iterable[SampleTask]) -> float:
+        """FLOPs of sample tasks: what cells share is counted once, since they share the task."""
+        return sum(task_flops(self.stage(task), task, self.source.spec.text.length) for task in tasks)
 
     def cell(self, cell_id: str) -> PlannedCell:
         """The cell of that id.
@@ -91,6 +115,8 @@ def build_plan(
     execution: Execution = Execution(),  # noqa: B008 - frozen
     prompts: tuple[str, ...] | None = None,
     extractors: Mapping[str, str] | None = None,
+    variants: Mapping[str, CascadeSource] | None = None,
+    given: Given | None = None,
 ) -> Plan:
     """Work out a suite on a cascade. Reads cards and prompts; imports no framework; computes nothing.
 
@@ -100,6 +126,8 @@ def build_plan(
         execution: where it will run.
         prompts: texts in place of the suite's.
         extractors: name -> digest; None: from the zoo's cards.
+        variants: name or folder -> source of every other cascade that the suite's `weights` name.
+        given: the video files of each prompt; None: looked up in the suite's folder of videos.
 
     Raises:
         ConfigError: a setting is missing or wrong, a name isn't registered, a text is no prompt.
@@ -115,16 +143,21 @@ def build_plan(
                 f'metric {metric.name}: extractor "{metric.extractor}" has no digest. Pass it in extractors.'
             )
     used = {name: digests[name] for name in sorted({metric.extractor for metric in suite.metrics})}
-    cells = expand(suite, source)
-    graph = build_graph(suite, source, execution, texts, used, cells)
+    others = dict(variants or {})
+    files = given_videos(suite.stages, texts) if given is None else given
+    cells = expand(suite, source, others, given_digest(suite.stages, files))
+    graph = build_graph(suite, source, execution, texts, used, cells, others, files)
     return Plan(
         suite=suite,
         source=source,
         execution=execution,
         prompts=texts,
         extractors=used,
+        variants=others,
+        given=files,
         cells=cells,
         encode=tuple(graph.encode),
+        input=tuple(graph.input.values()),
         sample=tuple(graph.sample.values()),
         extract=tuple(graph.extract.values()),
         score=tuple(graph.score),
@@ -153,7 +186,9 @@ def read_plan(path: Path) -> Plan:
     if data.get("version") != PLAN_VERSION:
         raise ConfigError(f"{path} has version {data.get('version')!r}, not {PLAN_VERSION}. Run ivbench plan again.")
     plan = parse(Plan, data, str(path))
-    again = build_plan(plan.suite, plan.source, plan.execution, plan.prompts, plan.extractors)
+    again = build_plan(
+        plan.suite, plan.source, plan.execution, plan.prompts, plan.extractors, plan.variants, plan.given
+    )
     if again != plan:
         raise ConfigError(
             f"{path}: its tasks are not those of its settings: altered, or of another ivbench. Plan again."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ivbench import registry
@@ -23,13 +23,16 @@ _AUGMENTATION_SNR = 5.0
 """One of the paper's two (3 or 5), where neither suite nor card says another."""
 
 
-def resolve(layers: Sequence[Settings], spec: CascadeSpec) -> tuple[StageSampling, ...]:
+def resolve(
+    layers: Sequence[Settings], spec: CascadeSpec, cards: Mapping[str, Sequence[Settings]] | None = None
+) -> tuple[StageSampling, ...]:
     """The settings of each stage of a cascade.
 
     Args:
-        layers: from strong to weak: the cell's, the suite's defaults, the card's. For each stage and setting the
-            first layer that has a value for that stage wins.
+        layers: from strong to weak: the cell's, the suite's defaults. For each stage and setting the first layer
+            that has a value for that stage wins.
         spec: the cascade.
+        cards: stage -> weaker layers: the card of the cascade that stands in for it, then the cascade's own.
 
     Returns:
         One record a stage, in order.
@@ -39,7 +42,7 @@ def resolve(layers: Sequence[Settings], spec: CascadeSpec) -> tuple[StageSamplin
     """
     for layer in layers:
         _check_stages(layer, spec)
-    return tuple(_resolve_stage(layers, stage) for stage in spec.stages)
+    return tuple(_resolve_stage([*layers, *(cards or {}).get(stage.name, ())], stage) for stage in spec.stages)
 
 
 def _check_stages(layer: Settings, spec: CascadeSpec) -> None:

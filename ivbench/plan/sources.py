@@ -38,6 +38,10 @@ class CascadeSource(Frozen):
     description: str = ""
     sampling: Settings = Field(default=Settings(), description="the card's own settings; a suite's override them")
 
+    seconds_per_evaluation: dict[str, float] = Field(
+        default_factory=dict, description="stage -> seconds of one video and network evaluation, as the card says"
+    )
+
     @property
     def digest(self) -> str:
         """The sha256 over stages, weights, text encoder and adapter."""
@@ -77,6 +81,7 @@ def cascade_source(card: Card, zoo: Path | None = None) -> CascadeSource:
         adapter=card.config.adapter,
         description=card.config.description,
         sampling=card.config.sampling,
+        seconds_per_evaluation=card.config.seconds_per_evaluation,
     )
 
 

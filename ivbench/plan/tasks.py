@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ivbench.config import Frozen, MetricConfig, StageSampling
 
-__all__ = ["BLOCK", "EncodeTask", "ExtractTask", "SampleTask", "ScoreTask", "blocks"]
+__all__ = ["BLOCK", "EncodeTask", "ExtractTask", "InputTask", "SampleTask", "ScoreTask", "blocks"]
 
 BLOCK = 16
 """Prompts a block, in suite order: fixed, so that appended prompts leave the old blocks as they are."""
@@ -23,6 +23,19 @@ class EncodeTask(Frozen):
     prompts: tuple[int, ...] = Field(description="indices of the block's prompts in the plan, in order")
 
 
+class InputTask(Frozen):
+    """Given videos of one block -> conditioning videos of the first stage that is sampled."""
+
+    kind: Literal["input"] = "input"
+    id: str = Field(description="sha256 over everything that decides the result")
+    seed: int = Field(description="of the run")
+    sample_index: int = Field(description="which sample of each prompt")
+    block: int
+    prompts: tuple[int, ...] = Field(description="indices of the block's prompts in the plan, in order")
+    files: tuple[str, ...] = Field(description="one video file a prompt; empty: real clips of the prompts")
+    cells: tuple[str, ...]
+
+
 class SampleTask(Frozen):
     """One stage of one run over one block of prompts -> videos."""
 
@@ -30,14 +43,18 @@ class SampleTask(Frozen):
     id: str = Field(description="sha256 over everything that decides the result")
     stage_index: int
     stage: str = Field(description="the stage's name")
-    last: bool = Field(description="the cascade's last stage: its videos are stored as uint8")
+    weights: str = Field(description="whose: original, or the cascade that stands in for this stage")
+    last: bool = Field(description="the last sampled stage: its videos are scored")
+    as_bytes: bool = Field(description="the cascade's last stage: its videos are stored as uint8, others as float16")
     sampling: StageSampling = Field(description="resolved settings of this stage")
     seed: int = Field(description="of the run")
     sample_index: int = Field(description="which sample of each prompt")
     block: int
     prompts: tuple[int, ...] = Field(description="indices of the block's prompts in the plan, in order")
     encode: str = Field(description="id of the task with the text embeddings")
-    input: str | None = Field(description="id of the task with the conditioning videos; None for the first stage")
+    input: str | None = Field(
+        description="id of the sample or input task with the conditioning videos; None for a base model"
+    )
     cells: tuple[str, ...] = Field(description="ids of the cells that use the result; more than one where they share")
 
 

@@ -158,6 +158,15 @@ class Store:
         """The ids of all entries, sorted."""
         return sorted(path.stem for path in self.root.glob("[0-9a-f][0-9a-f]/*.json") if _ID.fullmatch(path.stem))
 
+    def latest(self) -> Iterator[dict[str, Any]]:
+        """What the writers said of entries, the latest entry first; torn ones are left out."""
+        paths = [path for path in self.root.glob("[0-9a-f][0-9a-f]/*.json") if _ID.fullmatch(path.stem)]
+        for path in sorted(paths, key=_modified, reverse=True):
+            with contextlib.suppress(_Torn):
+                manifest = self._manifest(path.stem)
+                if manifest is not None:
+                    yield dict(manifest["about"])
+
     def _checked(self, task_id: str) -> str:
         if not _ID.fullmatch(task_id):
             raise StoreError(f"{task_id[:80]!r} is not a task id. An id has 64 hexadecimal digits.")
@@ -207,6 +216,13 @@ class Store:
         if manifest["version"] != STORE_VERSION:
             raise _Torn(f"has format version {manifest['version']}, not {STORE_VERSION}")
         return dict(manifest)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -9,7 +9,7 @@ __all__ = ["disclosures"]
 
 def disclosures(plan: Plan) -> list[str]:
     """One line a choice. None of them is the paper's."""
-    stages = plan.source.spec.stages
+    stages = plan.stages
     lines = [
         "Unspecified by the paper; ours: the guidance weight w is the paper's equation 5, x = (1 + w) x_c - w x_u; "
         "the scale of Imagen and diffusers is g = 1 + w.",

@@ -131,17 +131,19 @@ class Features:
         return kept.arrays[FEATURES], int(kept.about["truncated"])
 
     def _features(self, task: ExtractTask) -> Floats:
-        def make() -> Floats:
-            return self._job.models.extractor(task.extractor).extract(self._sampling.video(task.sample))
+        def make() -> Entry:
+            videos = self._sampling.final_video(task.sample)
+            features = _finite(self._job.models.extractor(task.extractor).extract(videos))
+            return Entry({FEATURES: features}, {"extractor": task.extractor, "videos": len(videos)})
 
-        return self._kept(task.id, task.kind, make)
+        return self._job.kept(task.id, task.kind, make).arrays[FEATURES]
 
     def _kept(self, entry: str, kind: str, make: Callable[[], Floats]) -> Floats:
         features: Floats = self._job.kept(entry, kind, lambda: Entry({FEATURES: _finite(make())})).arrays[FEATURES]
         return features
 
     def _id(self, kind: str, extractor: str, **deciding: Any) -> str:
-        stage = self._plan.source.spec.stages[-1]
+        stage = self._plan.stages[-1]
         return digest(
             {
                 "kind": kind,

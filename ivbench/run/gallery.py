@@ -32,7 +32,7 @@ def cell_gallery(plan: Plan, cell: str, sampling: Sampling, scoring: Scoring, ou
     for task in plan.final_samples(cell):
         if task.seed != plan.suite.run_seeds[0] or task.sample_index or task.prompts[0] not in wanted:
             continue
-        videos = sampling.video(task.id)
+        videos = sampling.final_video(task.id)
         for row, index in enumerate(task.prompts):
             if index in wanted:
                 name = f"{FOLDER}/{cell}-{index}.webp"
@@ -58,7 +58,7 @@ def _shown(plan: Plan) -> range:
 
 
 def _entry(plan: Plan, index: int, name: str, scores: dict[str, float]) -> GalleryEntry:
-    stage = plan.source.spec.stages[-1]
+    stage = plan.stages[-1]
     return GalleryEntry(
         prompt=plan.prompts[index],
         prompt_index=index,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ivbench import registry
 from ivbench.adapters import Cascade, open_cascade
+from ivbench.cascade import StageModel
+from ivbench.config.settings import ORIGINAL
 from ivbench.extractors import Extractor, load_extractor
 from ivbench.zoo import Card, read_card
 
@@ -27,11 +29,25 @@ class Models:
     def __init__(self, card: Card, device: str = "cpu", zoo: Path | None = None) -> None:
         self.card, self.device, self.zoo = card, device, zoo
         self.extractor = cache(self._extractor)
+        self._variant = cache(self._open_variant)
 
     @cached_property
     def cascade(self) -> Cascade:
         """The cascade, opened through its adapter."""
         return open_cascade(self.card, self.device, self.zoo)
+
+    def stage_model(self, weights: str, stage: str) -> StageModel:
+        """A stage's network: the cascade's own, or that of another cascade that stands in.
+
+        Args:
+            weights: `original`, or the other cascade's name or folder.
+            stage: the stage's name.
+        """
+        cascade = self.cascade if weights == ORIGINAL else self._variant(weights)
+        return cascade.stage_model(stage)
+
+    def _open_variant(self, name: str) -> Cascade:
+        return open_cascade(read_card(name, self.zoo), self.device, self.zoo)
 
     def _extractor(self, name: str) -> Extractor:
         """By its card in the zoo; one that needs no weights, and so no card, by its registered name."""

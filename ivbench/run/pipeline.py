@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ivbench.errors import ConfigError, StoreError
 from ivbench.plan import Plan
+from ivbench.plan.parts import origin
 from ivbench.results.files import write_csv, write_results
 from ivbench.results.schema import Results
 from ivbench.results.store import Store
@@ -104,12 +105,15 @@ def score_plan(
 
 
 def _require_runnable(plan: Plan) -> None:
-    missing = [stage.name for stage in plan.source.spec.stages if stage.name not in plan.source.weights]
-    if missing:
-        raise ConfigError(
-            f'cascade "{plan.source.spec.name}" has no weights for {", ".join(missing)}: it can be planned, not '
-            "sampled. Name a cascade with weights: ivbench zoo list"
-        )
+    for weights in dict.fromkeys(task.weights for task in plan.sample):
+        source = origin(plan.source, plan.variants, weights)
+        stages = dict.fromkeys(task.stage for task in plan.sample if task.weights == weights)
+        missing = [stage for stage in stages if stage not in source.weights]
+        if missing:
+            raise ConfigError(
+                f'cascade "{source.spec.name}" has no weights for {", ".join(missing)}: it can be planned, not '
+                "sampled. Name a cascade with weights: ivbench zoo list"
+            )
     if plan.suite.noise != "numpy":
         raise ConfigError(f'noise is "{plan.suite.noise}", which this runner does not draw. Allowed: numpy.')
 

@@ -13,6 +13,7 @@ from ivbench.data.shapes import combinations, draw_scene, render, to_uint8
 from ivbench.data.shapes.labels import attributes_of
 from ivbench.errors import ConfigError
 from ivbench.plan import Plan
+from ivbench.spec import StageSpec
 
 __all__ = ["FLOOR", "clips_of_prompts", "have_clips", "reference_clips", "reference_digest", "require_reference"]
 
@@ -43,7 +44,7 @@ def reference_clips(plan: Plan, indices: Iterable[int]) -> Clips:
     Returns:
         [N, T, H, W, C] uint8.
     """
-    stage, pool = plan.source.spec.stages[-1], combinations("pool")
+    stage, pool = plan.stages[-1], combinations("pool")
     scenes = []
     for index in indices:
         generator = np.random.Generator(np.random.Philox(key=[plan.suite.reference.seed, index]))
@@ -53,7 +54,7 @@ def reference_clips(plan: Plan, indices: Iterable[int]) -> Clips:
 
 def reference_digest(plan: Plan) -> str:
     """Digest of what decides the reference set."""
-    stage, source = plan.source.spec.stages[-1], plan.suite.reference
+    stage, source = plan.stages[-1], plan.suite.reference
     return digest({"source": source.model_dump(mode="json"), "shape": list(stage.shape), "fps": stage.fps})
 
 
@@ -62,7 +63,9 @@ def have_clips(plan: Plan) -> bool:
     return all(attributes_of(prompt) is not None for prompt in plan.prompts)
 
 
-def clips_of_prompts(plan: Plan, prompts: Iterable[int], seed: int, sample: int = 0) -> Clips:
+def clips_of_prompts(
+    plan: Plan, prompts: Iterable[int], seed: int, sample: int = 0, stage: StageSpec | None = None
+) -> Clips:
     """One real clip of each prompt: the ground truth of a run.
 
     Args:
@@ -70,6 +73,7 @@ def clips_of_prompts(plan: Plan, prompts: Iterable[int], seed: int, sample: int 
         prompts: indices of the prompts.
         seed: of the run.
         sample: which sample of each prompt.
+        stage: whose size and rate instead; the scenes are the same.
 
     Returns:
         [N, T, H, W, C] uint8.
@@ -80,8 +84,8 @@ def clips_of_prompts(plan: Plan, prompts: Iterable[int], seed: int, sample: int 
         if attributes is None:
             raise ConfigError(f'"{prompt[:60]}" is no caption of the shapes domain: there are no real clips of it.')
         scenes.append(draw_scene(attributes, np.random.Generator(np.random.Philox(key=_key(seed, sample, prompt)))))
-    stage = plan.source.spec.stages[-1]
-    return to_uint8(render(scenes, stage.frames, stage.fps, stage.height, stage.width))
+    size = stage or plan.stages[-1]
+    return to_uint8(render(scenes, size.frames, size.fps, size.height, size.width))
 
 
 def _key(seed: int, sample: int, prompt: str) -> int:

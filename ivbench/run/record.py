@@ -79,14 +79,34 @@ def _cost(cost: StageCost, measured: tuple[float, float] | None) -> StageCost:
 
 def _notes(job: Job) -> list[str]:
     plan = job.plan
+    notes = [*_part_note(plan), *_weights_note(plan)]
     about = [job.store.manifest(task.id) for task in plan.encode]
     truncated = sum(one["truncated"] for one in about if one is not None)
     if not truncated:
-        return []
+        return notes
     return [
+        *notes,
         f"{truncated} of {len(plan.prompts)} prompts are longer than the {plan.source.spec.text.length} tokens of "
         f"{plan.source.spec.text.encoder}; it did not see their ends."
     ]
+
+
+def _part_note(plan: Plan) -> list[str]:
+    """Which stages were sampled and from what, where these are not all."""
+    if len(plan.stages) == len(plan.source.spec.stages):
+        return []
+    names, given = ", ".join(stage.name for stage in plan.stages), plan.input_shape
+    if given is None:
+        return [f"A part of the cascade was sampled: {names}."]
+    what = "given videos" if plan.given else "real clips of the prompts"
+    size = f"{given.frames}x{given.height}x{given.width} (TxHxW), {given.fps:g} fps"
+    return [f"A part of the cascade was sampled: {names}, from {what} at {size}."]
+
+
+def _weights_note(plan: Plan) -> list[str]:
+    """The cascades whose weights stand in for the cascade's own."""
+    named = plan.variants.items()
+    return [f'Weights "{name}": cascade {source.spec.name}, {source.digest[:12]}.' for name, source in named]
 
 
 def _suite(plan: Plan) -> SuiteInfo:
@@ -114,7 +134,7 @@ def _cascade(plan: Plan) -> CascadeInfo:
             parameters=stage.parameters,
             weights=source.weights.get(stage.name, ""),
         )
-        for stage in source.spec.stages
+        for stage in plan.stages
     ]
     return CascadeInfo(
         name=source.spec.name,

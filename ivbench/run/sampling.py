@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,10 @@ from ivbench.data.prompts import prompt_digest
 from ivbench.data.shapes.render import to_uint8
 from ivbench.diffusion.noise import NoiseKey
 from ivbench.errors import NonFiniteError
-from ivbench.plan import EncodeTask, SampleTask
-from ivbench.plan.cost import sampling_flops
+from ivbench.plan import EncodeTask, InputTask, SampleTask
+from ivbench.plan.parts import origin
 from ivbench.plan.resolve import guidance_of, sampler_of, thresholding_of
+from ivbench.run.given_clips import given_clips
 from ivbench.run.job import Arrays, Entry, Job
 from ivbench.run.progress import Phase, Silent
 from ivbench.text import TextEmbeddings
@@ -51,6 +54,7 @@ class Sampling:
         self._job, self._plan = job, job.plan
         self._encode = {task.id: task for task in job.plan.encode}
         self._tasks = {task.id: task for task in job.plan.sample}
+        self._inputs = {task.id: task for task in job.plan.input}
         self._failed: dict[str, str] = {}
         self._phase: Phase = Silent()
 
@@ -63,12 +67,10 @@ class Sampling:
         needed = self._needed()
         if not needed:
             return
-        cascade, stages = self._job.models.cascade, {task.stage for task in needed}
-        for stage in self._plan.source.spec.stages:
-            if stage.name in stages:
-                cascade.stage_model(stage.name)
+        for weights, stage in dict.fromkeys((task.weights, task.stage) for task in needed):
+            self._job.models.stage_model(weights, stage)
         if not all(self._job.store.has(task.encode) for task in needed):
-            cascade.text_encoder()
+            self._job.models.cascade.text_encoder()
 
     def run(self) -> None:
         """Make every final video that the store lacks; what lies before it only where it is needed.
@@ -78,7 +80,7 @@ class Sampling:
         needed = self._needed()
         if not needed:
             return
-        self._phase = self._job.reporter.phase("sampling", sampling_flops(self._plan.source.spec, needed))
+        self._phase = self._job.reporter.phase("sampling", self._plan.flops_of(needed))
         for task in self._job.missing(self._finals()):
             if self._job.stopped(task.cells):
                 continue
@@ -91,12 +93,24 @@ class Sampling:
         """The videos of a task, from the store or computed.
 
         Returns:
-            [B, T, H, W, C]: uint8 from the last stage, else float16.
+            [B, T, H, W, C]: uint8 from the cascade's last stage, else float16.
 
         Raises:
             NonFiniteError: they hold NaN or infinity, or what they start from does.
         """
+        if task_id in self._inputs:
+            given = self._inputs[task_id]
+            make = partial(self._given, given)
+            return self._job.kept(task_id, given.kind, make).arrays[VIDEO]
         return self._arrays(self._tasks[task_id])[VIDEO]
+
+    def _given(self, task: InputTask) -> Entry:
+        return Entry({VIDEO: given_clips(self._plan, task)})
+
+    def final_video(self, task_id: str) -> NDArray[np.uint8]:
+        """The videos of a task as they are scored and shown: [B, T, H, W, C] uint8; raises as `video`."""
+        video = self.video(task_id)
+        return video if video.dtype == np.uint8 else to_uint8(video.astype(np.float32))
 
     def _finals(self) -> list[SampleTask]:
         return [task for task in self._plan.sample if task.last]
@@ -109,7 +123,8 @@ class Sampling:
             task = pending.pop()
             if task.id not in found:
                 found[task.id] = task
-                pending += [] if task.input is None else self._job.missing([self._tasks[task.input]])
+                before = None if task.input is None else self._tasks.get(task.input)
+                pending += [] if before is None else self._job.missing([before])
         return list(found.values())
 
     def _arrays(self, task: SampleTask) -> Arrays:
@@ -123,12 +138,21 @@ class Sampling:
 
     def _make(self, task: SampleTask) -> Entry:
         low = None if task.input is None else self.video(task.input).astype(np.float32)
-        video = self._sample(task, self._embeddings(self._encode[task.encode]), low)
-        self._phase.advance(sampling_flops(self._plan.source.spec, [task]))
-        return Entry({VIDEO: to_uint8(video) if task.last else video.astype(np.float16)}, {"stage": task.stage})
+        text = self._embeddings(self._encode[task.encode])
+        flops = self._plan.flops_of([task])
+        started = time.perf_counter()
+        video = self._sample(task, text, low)
+        about = {
+            "stage": task.stage,
+            "weights": origin(self._plan.source, self._plan.variants, task.weights).weights[task.stage],
+            "flops": flops,
+            "sampling_seconds": time.perf_counter() - started,
+        }
+        self._phase.advance(flops)
+        return Entry({VIDEO: to_uint8(video) if task.as_bytes else video.astype(np.float16)}, about)
 
     def _sample(self, task: SampleTask, text: TextEmbeddings, low: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        model = self._job.models.cascade.stage_model(task.stage)
+        model = self._job.models.stage_model(task.weights, task.stage)
         settings = stage_settings(task)
         digests = [prompt_digest(self._plan.prompts[index]) for index in task.prompts]
         keys = [NoiseKey(task.seed, digest, task.sample_index) for digest in digests]

@@ -124,7 +124,7 @@ class Scoring:
             evidence = metric.gather(self._features.batches(task.consumes), conditions)
             seeds = self._plan.suite.run_seeds
             score = metric.score(evidence, conditions, seeds, context=self._context(task.metric))
-            return Entry(evidence.to_arrays(), {"score": score.model_dump(mode="json")})
+            return Entry(evidence.to_arrays(), {"metric": task.metric.name, "score": score.model_dump(mode="json")})
 
         entry = self._job.kept(task.id, task.kind, make)
         return _Kept(Score.model_validate(entry.about["score"]), metric.restore(entry.arrays))
@@ -138,7 +138,7 @@ class Scoring:
 
     def _make_conditions(self, config: MetricConfig) -> Conditions:
         plan, metric = self._plan, _metric(config)
-        last, extractor = plan.source.spec.stages[-1], self._job.models.extractor(config.extractor)
+        last, extractor = plan.stages[-1], self._job.models.extractor(config.extractor)
         conditions = Conditions(
             source=FeatureSource(extractor.name, extractor.digest, extractor.preprocess),
             profile=profile(config.profile),

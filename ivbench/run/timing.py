@@ -76,7 +76,7 @@ class Timing:
         }
 
     def _key(self, task: SampleTask) -> str:
-        stage = self._plan.source.spec.stages[task.stage_index]
+        stage = self._plan.stage(task)
         return digest(
             {
                 "kind": "timing",
@@ -93,7 +93,7 @@ class Timing:
 
     def _measure(self, task: SampleTask) -> Entry:
         """Seconds a video of the whole stage, and the peak memory while it ran."""
-        model = self._job.models.cascade.stage_model(task.stage)
+        model = self._job.models.stage_model(task.weights, task.stage)
         text, keys, low = self._inputs(model)
         settings = stage_settings(task)
         _sample_once(model, _one_step(task), text, keys, low)

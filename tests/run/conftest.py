@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +23,15 @@ def _one_environment() -> Iterator[None]:
         patch.setattr(os, "fsync", lambda handle: None)
         patch.setattr(job, "describe_environment", cache(describe_environment))
         yield
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zoo of random weights; see `tests.run.tiny_zoo`."""
+    pytest.importorskip("torch")
+    pytest.importorskip("open_clip")
+    from tests.run.tiny_zoo import build
+
+    folder = tmp_path_factory.mktemp("zoo")
+    build(folder)
+    return folder

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,53 +20,17 @@ from safetensors.numpy import load_file, save_file
 
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
-from tests.run.tiny_zoo import CASCADE, STAGES, SUITE, build, write_card, write_cascade
+from tests.run.processes import assert_one_line, ivbench, suite_file
+from tests.run.tiny_zoo import CASCADE, STAGES, write_card, write_cascade
 
 HEAVY = ("torch", "jax", "transformers", "open_clip", "torchvision")
 Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="session")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("zoo")
-    build(folder)
-    return folder
 
 
 @pytest.fixture
 def zoo(shipped: Path, tmp_path: Path) -> Path:
     """A copy of the zoo, to be damaged."""
     return Path(shutil.copytree(shipped, tmp_path / "zoo"))
-
-
-def ivbench(zoo: Path, folder: Path, *arguments: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, in a folder, with the store beside it."""
-    start = [sys.executable, "-c", code] if code else [sys.executable, "-m", "ivbench"]
-    environment = {
-        **os.environ,
-        "IVBENCH_ZOO": str(zoo),
-        "IVBENCH_STORE": str(folder / "store"),
-        "HF_HUB_OFFLINE": "1",
-        "CI": "1",
-    }
-    return subprocess.run(
-        [*start, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-
-
-def suite_file(folder: Path, **changes: Any) -> str:
-    (folder / "suite.yaml").write_text(json.dumps({**SUITE, **changes}))
-    return "suite.yaml"
-
-
-def assert_one_line(done: subprocess.CompletedProcess[str], *said: str) -> None:
-    """A user's mistake: exit code 2, one line that says it, no traceback."""
-    assert done.returncode == 2, done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-    assert len(errors) == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    for text in said:
-        assert text in errors[0]
 
 
 @pytest.fixture(scope="session")

@@ -59,12 +59,14 @@ def write_card(folder: Path, kind: str, **more: Any) -> None:
     (folder / "card.yaml").write_text(json.dumps(card))
 
 
-def write_cascade(folder: Path, stages: list[dict[str, Any]] | None = None, weights: bool = True) -> None:
+def write_cascade(
+    folder: Path, stages: list[dict[str, Any]] | None = None, weights: bool = True, seed: int = 0
+) -> None:
     """A cascade's folder: random weights for all of its stages, or none."""
     folder.mkdir(parents=True, exist_ok=True)
     spec = {"name": folder.name, "text": {"encoder": "t5-mini", "dim": 128, "length": 24}, "stages": stages or STAGES}
     (folder / "cascade.yaml").write_text(json.dumps(spec))
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     named = {}
     if weights:
         for stage in parse_cascade(spec).stages:

@@ -1,0 +1,126 @@
+"""What a plan will take on this machine: what the store has of it already, bytes to write, and seconds.
+
+Seconds come from what the store's entries say they took; before a first run those of sampling come from the card.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from ivbench.plan.cost import nfe
+from ivbench.plan.parts import origin
+from ivbench.plan.plan import Plan
+from ivbench.plan.tasks import SampleTask
+from ivbench.results.store import Store
+
+__all__ = ["KINDS", "Estimate", "estimate", "shared_tasks"]
+
+KINDS = ("encode", "input", "sample", "extract", "score")
+"""Kinds of tasks, in the order of work."""
+_LOOKED_AT = 2_000
+"""Entries of the store whose times are read, the latest first."""
+
+Rates = Mapping[tuple[str, str], float]
+"""(kind, what) -> seconds a unit: a TFLOP of a stage's weights, a video of an extractor, a score of a metric."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left to do.
+
+    Attributes:
+        found: kind -> tasks whose results the store has.
+        video_bytes: of the videos to write.
+        seconds: step -> seconds; None where nothing says how long it takes.
+        source: where the seconds of sampling come from: `store`, `card`, or empty.
+    """
+
+    found: Mapping[str, int]
+    video_bytes: int
+    seconds: Mapping[str, float | None]
+    source: str
+
+
+def shared_tasks(plan: Plan) -> tuple[int, int]:
+    """How many sample tasks serve several cells, and how many there would be without sharing."""
+    return sum(len(task.cells) > 1 for task in plan.sample), sum(len(task.cells) for task in plan.sample)
+
+
+def estimate(plan: Plan, store: Store) -> Estimate:
+    """Estimate a plan before anything runs; reads manifests, computes nothing.
+
+    Args:
+        plan: what to do.
+        store: where results go and come from.
+    """
+    missing = {kind: [task for task in getattr(plan, kind) if not store.has(task.id)] for kind in KINDS}
+    rates = _rates(store)
+    sampling, source = _sampling_seconds(plan, missing["sample"], rates)
+    extract = [(("extract", task.extractor), len(task.prompts)) for task in missing["extract"]]
+    score = [(("score", task.metric.name), 1) for task in missing["score"]]
+    return Estimate(
+        found={kind: len(getattr(plan, kind)) - len(missing[kind]) for kind in KINDS},
+        video_bytes=sum(_video_bytes(plan, task) for task in missing["sample"]),
+        seconds={"sampling": sampling, "features": _total(extract, rates), "scores": _total(score, rates)},
+        source=source,
+    )
+
+
+def _video_bytes(plan: Plan, task: SampleTask) -> int:
+    frames, height, width, channels = plan.stage(task).shape
+    return len(task.prompts) * frames * height * width * channels * (1 if task.as_bytes else 2)
+
+
+def _sampling_seconds(plan: Plan, tasks: list[SampleTask], rates: Rates) -> tuple[float | None, str]:
+    if not tasks:
+        return 0.0, ""
+    measured = _total([(("sample", _weights(plan, task)), plan.flops_of([task]) / 1e12) for task in tasks], rates)
+    if measured is not None:
+        return measured, "store"
+    of_card = [_card_seconds(plan, task) for task in tasks]
+    known = [seconds for seconds in of_card if seconds is not None]
+    return (sum(known), "card") if len(known) == len(tasks) else (None, "")
+
+
+def _weights(plan: Plan, task: SampleTask) -> str:
+    return origin(plan.source, plan.variants, task.weights).weights.get(task.stage, "")
+
+
+def _card_seconds(plan: Plan, task: SampleTask) -> float | None:
+    each = origin(plan.source, plan.variants, task.weights).seconds_per_evaluation.get(task.stage)
+    return None if each is None else each * nfe(task.sampling, plan.stage(task)) * len(task.prompts)
+
+
+def _total(units: Iterable[tuple[tuple[str, str], float]], rates: Rates) -> float | None:
+    """Seconds of all units; None where one's rate is not known."""
+    total = 0.0
+    for key, amount in units:
+        if key not in rates:
+            return None
+        total += rates[key] * amount
+    return total
+
+
+def _rates(store: Store) -> Rates:
+    """Total seconds over total units of what the store's latest entries say."""
+    seconds: dict[tuple[str, str], float] = defaultdict(float)
+    amounts: dict[tuple[str, str], float] = defaultdict(float)
+    for about in islice(store.latest(), _LOOKED_AT):
+        for key, spent, amount in _measured(about):
+            seconds[key] += spent
+            amounts[key] += amount
+    return {key: seconds[key] / amounts[key] for key in seconds if amounts[key] > 0}
+
+
+def _measured(about: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], float, float]]:
+    kind = about.get("kind")
+    if kind == "sample" and "sampling_seconds" in about:
+        yield ("sample", str(about["weights"])), float(about["sampling_seconds"]), float(about["flops"]) / 1e12
+    elif kind == "extract" and "videos" in about:
+        yield ("extract", str(about["extractor"])), float(about["seconds"]), float(about["videos"])
+    elif kind == "score" and "metric" in about:
+        yield ("score", str(about["metric"])), float(about["seconds"]), 1.0

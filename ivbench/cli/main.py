@@ -30,6 +30,7 @@ COMMANDS = {
     "report": LazyCommand("ivbench.cli.report:report", "Write the HTML report of a results.json"),
     "compare": LazyCommand("ivbench.cli.compare:compare", "Compare two results files: new minus old, paired by prompt"),
     "check": LazyCommand("ivbench.cli.check:check", "Hold results against a baseline: the gate for CI"),
+    "store": LazyCommand("ivbench.cli.store:store_group", "Show, verify and clean up the store of what was computed"),
     "train": LazyCommand("ivbench.cli.train:train", "Train a stage, a text encoder or a probe from a recipe"),
     "zoo": LazyCommand("ivbench.cli.zoo:zoo", "List, show and verify the cascades that come with ivbench"),
 }

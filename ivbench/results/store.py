@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -67,6 +68,7 @@ class Store:
         entry = self._verified(task_id)
         if entry is None:
             return None
+        self._mark_used(task_id)
         try:
             return dict(load(entry[1]))
         except (SafetensorError, KeyError, ValueError) as error:
@@ -158,8 +160,42 @@ class Store:
         """The ids of all entries, sorted."""
         return sorted(path.stem for path in self.root.glob("[0-9a-f][0-9a-f]/*.json") if _ID.fullmatch(path.stem))
 
+    def damage(self, task_id: str) -> str:
+        """What is wrong with an entry's files: "is torn (..)", "was altered (..)"; empty where it is whole or missing.
+
+        Raises:
+            StoreError: as `get`.
+        """
+        try:
+            entry = self._read(task_id)
+            if entry is not None:
+                load(entry[1])
+        except _Torn as problem:
+            return str(problem)
+        except (SafetensorError, KeyError, ValueError) as error:
+            return f"is torn: {error}"
+        return ""
+
+    def remove(self, task_id: str) -> None:
+        """Take an entry out; who asks for it afterwards computes it again.
+
+        Raises:
+            StoreError: the store can't be written.
+        """
+        with self.lock(task_id):
+            try:
+                for suffix in ("json", "safetensors"):
+                    self._path(task_id, suffix).unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(f"{self.root} can't be written: {error.strerror or error}.") from error
+
+    def _mark_used(self, task_id: str) -> None:
+        """The manifest's time is when the entry was used last; a store that can only be read keeps no such record."""
+        with contextlib.suppress(OSError):
+            os.utime(self._path(task_id, "json"))
+
     def latest(self) -> Iterator[dict[str, Any]]:
-        """What the writers said of entries, the latest entry first; torn ones are left out."""
+        """What the writers said of entries, the one used last first; torn ones are left out."""
         paths = [path for path in self.root.glob("[0-9a-f][0-9a-f]/*.json") if _ID.fullmatch(path.stem)]
         for path in sorted(paths, key=_modified, reverse=True):
             with contextlib.suppress(_Torn):

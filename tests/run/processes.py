@@ -11,21 +11,31 @@ from typing import Any
 
 from tests.run.tiny_zoo import SUITE
 
-__all__ = ["assert_one_line", "ivbench", "suite_file"]
+__all__ = ["assert_one_line", "environment", "ivbench", "suite_file"]
 
 
-def ivbench(zoo: Path, folder: Path, *arguments: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, in a folder, with the store beside it."""
-    start = [sys.executable, "-c", code] if code else [sys.executable, "-m", "ivbench"]
-    environment = {
+def environment(zoo: Path, folder: Path) -> dict[str, str]:
+    """A process's: the zoo, and the store in a folder."""
+    return {
         **os.environ,
         "IVBENCH_ZOO": str(zoo),
         "IVBENCH_STORE": str(folder / "store"),
         "HF_HUB_OFFLINE": "1",
         "CI": "1",
     }
+
+
+def ivbench(zoo: Path, folder: Path, *arguments: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, in a folder, with the store beside it."""
+    start = [sys.executable, "-c", code] if code else [sys.executable, "-m", "ivbench"]
     return subprocess.run(
-        [*start, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [*start, *arguments],
+        cwd=folder,
+        env=environment(zoo, folder),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 

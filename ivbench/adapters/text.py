@@ -8,7 +8,7 @@ from ivbench import registry
 from ivbench.errors import ConfigError
 from ivbench.spec.cascade import TextSpec
 from ivbench.text import TextEncoder
-from ivbench.zoo import list_cards, verify
+from ivbench.zoo import find_card, verify
 
 __all__ = ["open_text_encoder"]
 
@@ -26,11 +26,11 @@ def open_text_encoder(text: TextSpec, device: str = "cpu", zoo: Path | None = No
         DigestError: a file is not what its card says.
         MissingFileError: it is neither in the zoo, nor a folder, nor to be fetched.
     """
-    cards = {card.name: card for card in list_cards(zoo)}
+    card = find_card(text.encoder, zoo)
     source: str | Path = text.encoder
-    if text.encoder in cards:
-        verify(cards[text.encoder])
-        source = cards[text.encoder].folder
+    if card is not None:
+        verify(card)
+        source = card.folder
     encoder: TextEncoder = registry.load("text_encoder", "t5")(source, max_length=text.length, device=device)
     if encoder.dim != text.dim:
         raise ConfigError(

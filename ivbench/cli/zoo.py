@@ -27,12 +27,14 @@ def zoo() -> None:
 
 
 @zoo.command("list")
-def list_() -> None:
-    """List the cards."""
-    from ivbench.zoo import list_cards
-
-    rows = [[card.name, card.config.kind, _size(card), card.config.description] for card in list_cards()]
+def list_() -> int:
+    """List the cards; one that cannot be read is said, and the exit code is 2."""
+    cards, problems = _cards()
+    rows = [[card.name, card.config.kind, _size(card), card.config.description] for card in cards]
     print_rows(["name", "kind", "MB", "description"], rows, right=["MB"])
+    for problem in problems:
+        click.echo(f"Error: {problem}", err=True)
+    return IvbenchError.exit_code if problems else 0
 
 
 @zoo.command(short_help="Show a card: stages, files, how it was made.")
@@ -61,13 +63,15 @@ def verify(names: tuple[str, ...]) -> int:
 
     Every card is looked at; the exit code is 2 if a file is missing or differs.
     """
-    from ivbench.zoo import list_cards, read_card
+    from ivbench.zoo import read_card
     from ivbench.zoo import verify as verify_card
 
-    cards = [read_card(name) for name in names] or list_cards()
-    if not cards:
+    cards, problems = ([read_card(name) for name in names], []) if names else _cards()
+    if not cards and not problems:
         raise ConfigError("the zoo has no cards, so there is nothing to verify. See: ivbench zoo list")
-    wrong = 0
+    wrong = len(problems)
+    for problem in problems:
+        click.echo(f"Error: {problem}", err=True)
     for card in cards:
         try:
             click.echo(f"{card.name}: {len(verify_card(card))} files as the card says")
@@ -116,6 +120,20 @@ def agreement(cascade: str, probes: tuple[str, ...], store: Path | None) -> None
         for probe, shares in by_probe.items()
     ]
     print_rows(["videos", "probe", *names], rows, right=names)
+
+
+def _cards() -> tuple[list[Card], list[IvbenchError]]:
+    """The zoo's cards by kind and name, and what is wrong with those that cannot be read."""
+    from ivbench.zoo import card_folders, read_card
+
+    cards: list[Card] = []
+    problems: list[IvbenchError] = []
+    for folder in card_folders():
+        try:
+            cards.append(read_card(folder))
+        except IvbenchError as error:
+            problems.append(error)
+    return sorted(cards, key=lambda card: (card.config.kind, card.name)), problems
 
 
 def _show_stages(card: Card) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from pydantic import Field
 
+from ivbench import registry
 from ivbench.config import Frozen, MetricConfig, Settings, digest
 from ivbench.data.shapes.judge import JUDGE_IDENTITY
 from ivbench.errors import ConfigError, DigestError
 from ivbench.spec import CascadeSpec
-from ivbench.zoo import Card, folder_digest, list_cards, read_card
+from ivbench.zoo import Card, find_card, folder_digest, read_card
 
 __all__ = ["CascadeSource", "Execution", "cascade_source", "extractor_digests"]
 
@@ -86,7 +87,7 @@ def cascade_source(card: Card, zoo: Path | None = None) -> CascadeSource:
 
 
 def _encoder_digest(encoder: str, card: Card, zoo: Path | None) -> str:
-    found = {entry.name: entry for entry in list_cards(zoo)}.get(encoder)
+    found = find_card(encoder, zoo)
     folder = Path(encoder)
     if found is None and folder.is_dir():
         return read_card(folder).digest if (folder / "card.yaml").is_file() else folder_digest(folder)
@@ -103,9 +104,16 @@ def extractor_digests(metrics: Iterable[MetricConfig], zoo: Path | None = None) 
     Args:
         metrics: of a suite.
         zoo: where cards are looked up; None: `find_zoo()`.
+
+    Raises:
+        ConfigError: neither a card nor a registered extractor has that name.
     """
-    cards = {card.name: card for card in list_cards(zoo)}
+    names = sorted({metric.extractor for metric in metrics})
+    cards = {name: find_card(name, zoo) for name in names}
+    for name, card in cards.items():
+        if card is None:
+            registry.target("extractor", name)
     return {
-        name: cards[name].digest if name in cards else digest(_BUILT_IN.get(name, {"name": name, "cards": "none"}))
-        for name in sorted({metric.extractor for metric in metrics})
+        name: card.digest if card is not None else digest(_BUILT_IN.get(name, {"name": name, "cards": "none"}))
+        for name, card in cards.items()
     }

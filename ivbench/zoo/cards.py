@@ -12,7 +12,7 @@ from ivbench.spec import CascadeSpec
 from ivbench.zoo.locate import find_zoo
 from ivbench.zoo.verify import check_file, file_path
 
-__all__ = ["Card", "list_cards", "read_card"]
+__all__ = ["Card", "card_folders", "find_card", "list_cards", "read_card"]
 
 _CARD = "card.yaml"
 _CASCADE = "cascade.yaml"
@@ -87,13 +87,28 @@ def list_cards(zoo: Path | None = None) -> list[Card]:
         ConfigError: a card is wrong, or two have one name.
         MissingFileError: there's no zoo.
     """
-    cards = [_read(folder) for folder in _folders(zoo if zoo is not None else find_zoo())]
+    cards = [_read(folder) for folder in card_folders(zoo)]
     seen: dict[str, Path] = {}
     for card in cards:
         if card.name in seen:
             raise ConfigError(f'two cards are called "{card.name}": {seen[card.name]} and {card.folder}. Rename one.')
         seen[card.name] = card.folder
     return sorted(cards, key=lambda card: (card.config.kind, card.name))
+
+
+def find_card(name: str, zoo: Path | None = None) -> Card | None:
+    """The zoo's card of that name, or None; no other card is read, so a wrong one elsewhere harms nobody.
+
+    Args:
+        name: a name such as t5-mini.
+        zoo: the zoo's folder; None: `find_zoo()`.
+
+    Raises:
+        ConfigError: the card is wrong.
+        MissingFileError: there's no zoo.
+    """
+    folder = {folder.name: folder for folder in card_folders(zoo)}.get(name)
+    return None if folder is None else _read(folder)
 
 
 def read_card(name: str | Path, zoo: Path | None = None) -> Card:
@@ -110,7 +125,7 @@ def read_card(name: str | Path, zoo: Path | None = None) -> Card:
     path = Path(name)
     if isinstance(name, Path) or "/" in name or os.sep in name or name in (".", ".."):
         return _read(path.parent if path.name == _CARD else path)
-    folders = {folder.name: folder for folder in _folders(zoo if zoo is not None else find_zoo())}
+    folders = {folder.name: folder for folder in card_folders(zoo)}
     if str(name) not in folders:
         raise ConfigError(f'the zoo has no card called "{name}".{did_you_mean(str(name), folders)}')
     return _read(folders[str(name)])
@@ -128,14 +143,19 @@ def _read(folder: Path) -> Card:
     return Card(folder.resolve(), config)
 
 
-def _folders(zoo: Path) -> list[Path]:
-    found = []
-    for at, folders, files in os.walk(zoo, followlinks=False):
+def card_folders(zoo: Path | None = None) -> list[Path]:
+    """The folders with a card, sorted; `zoo` as in `list_cards`.
+
+    Raises:
+        MissingFileError: there's no zoo.
+    """
+    found, root = [], zoo if zoo is not None else find_zoo()
+    for at, folders, files in os.walk(root, followlinks=False):
         here = Path(at)
         if _CARD in files:
             found.append(here)
             folders.clear()
-        if len(here.relative_to(zoo).parts) >= _DEPTH:
+        if len(here.relative_to(root).parts) >= _DEPTH:
             folders.clear()
         folders.sort()
     return sorted(found)

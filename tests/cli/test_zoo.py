@@ -81,3 +81,16 @@ def test_digest_prints_what_a_card_lists(tmp_path: Path, capsys: pytest.CaptureF
 def test_digest_of_an_empty_folder_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["zoo", "digest", str(tmp_path)]) == 2
     assert "holds no files" in capsys.readouterr().err
+
+
+def test_a_card_that_cannot_be_read_is_said_and_the_others_are_listed(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (zoo / "broken").mkdir()
+    (zoo / "broken" / "card.yaml").write_text("name: broken\nkind: cascde\n")
+    for command in (["zoo", "list"], ["zoo", "verify"]):
+        assert main(command) == 2
+        told = capsys.readouterr()
+        assert "Error: " in told.err
+        assert "broken" in told.err
+        assert told.out.splitlines()

@@ -88,10 +88,22 @@ def test_weights_of_no_stage_are_said(zoo: Path) -> None:
 
 
 def test_an_extractor_has_its_cards_digest_and_one_without_a_card_has_its_names(zoo: Path) -> None:
-    metrics = [MetricConfig(name="a", extractor="clip"), MetricConfig(name="b", extractor="inception")]
+    metrics = [MetricConfig(name="a", extractor="clip"), MetricConfig(name="b", extractor="geometric-judge")]
     found = extractor_digests(metrics, zoo)
     assert found["clip"] == "c" * 64
-    assert len(found["inception"]) == 64
+    assert len(found["geometric-judge"]) == 64
+
+
+def test_an_unknown_extractor_is_found_with_the_plan(zoo: Path) -> None:
+    with pytest.raises(ConfigError, match=r'no extractor is called "geometric-jugde"'):
+        extractor_digests([MetricConfig(name="a", extractor="geometric-jugde")], zoo)
+
+
+def test_a_wrong_card_elsewhere_harms_nobody(zoo: Path) -> None:
+    (zoo / "broken").mkdir()
+    (zoo / "broken" / "card.yaml").write_text("name: [")
+    assert cascade_source(read_card("tiny", zoo), zoo).spec.name == "tiny"
+    assert set(extractor_digests([MetricConfig(name="a", extractor="clip")], zoo)) == {"clip"}
 
 
 def test_a_cascade_file_that_its_card_digests_is_checked(zoo: Path) -> None:

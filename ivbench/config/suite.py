@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ivbench.config.parse import Frozen, parse
+from ivbench.config.published import SECONDS, PublishedConfig, PublishedValue, read_values, value_schema
 from ivbench.config.settings import AXES, ORIGINAL, Settings
 from ivbench.config.yaml import load_yaml, read_yaml
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
@@ -65,6 +66,16 @@ class CellConfig(Settings):
     """One explicit cell: settings that differ from the defaults."""
 
     label: str | None = Field(default=None, min_length=1, max_length=60, description="shown in place of the made one")
+    published: dict[str, PublishedValue] = Field(
+        default_factory=dict,
+        json_schema_extra=value_schema,
+        description="by metric, or seconds: what the suite's published.source reports for this cell",
+    )
+
+    @field_validator("published", mode="before")
+    @classmethod
+    def _published(cls, value: Any) -> Any:
+        return read_values(value)
 
     @field_validator("label")
     @classmethod
@@ -156,6 +167,7 @@ class SuiteConfig(Frozen):
     stages: StagesConfig = StagesConfig()
     noise: Literal["numpy", "device"] = Field(default="numpy", description="numpy: the same on every backend")
     gallery: int = Field(default=6, ge=0, description="prompts whose samples the report shows")
+    published: PublishedConfig | None = Field(default=None, description="where the cells' published values come from")
     defaults: Settings = Settings()
     grid: Grid | None = Field(default=None, description="the product of its axes")
     cells: tuple[CellConfig, ...] = Field(default=(), description="explicit cells, after those of the grid")
@@ -170,7 +182,20 @@ class SuiteConfig(Frozen):
         names = [(metric.name, metric.extractor, metric.profile) for metric in self.metrics]
         if len(set(names)) != len(names):
             raise ValueError("metrics: one stands twice; remove one")
+        self._check_published()
         return self
+
+    def _check_published(self) -> None:
+        """Published values name their source, and metrics that stand beside them."""
+        given = [cell.published for cell in self.cells if cell.published]
+        if given and self.published is None:
+            raise ValueError("cells have published values: add published: {source: where they are published}")
+        known = [*dict.fromkeys(metric.name for metric in self.metrics), SECONDS]
+        for values in (*given, *([self.published.ground_truth] if self.published else [])):
+            for name in values:
+                if name not in known:
+                    hint = did_you_mean(name, known)
+                    raise ValueError(f'published: "{name}" is no metric of this suite, and not {SECONDS}.{hint}')
 
     def variants(self, where: str = "suite") -> list[str]:
         """The cascades that `weights` names beside the suite's own, sorted."""

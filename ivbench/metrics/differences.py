@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ivbench.metrics.base import or_none
 from ivbench.metrics.intervals import bootstrap_interval, jackknife_error, jackknife_interval
 from ivbench.metrics.protocol import require_same_protocol
 from ivbench.metrics.statistics import Array
@@ -29,6 +30,8 @@ class Paired:
         units: prompts or groups that stand behind it; units - 1 degrees of freedom.
         interval: 95 %.
         decisive: both scores decide.
+        by_prompt: [P] of a mean: the difference of each prompt in suite order, None where a side has no video of it;
+            empty for a Frechet metric, which has no value by prompt.
     """
 
     value: float
@@ -36,6 +39,7 @@ class Paired:
     units: int
     interval: Interval
     decisive: bool
+    by_prompt: tuple[float | None, ...] = ()
 
     @property
     def significant(self) -> bool:
@@ -67,6 +71,7 @@ def difference(a: str, score_a: Score, b: str, score_b: Score) -> Difference | N
         value=found.value,
         interval=found.interval,
         significant=found.significant,
+        by_prompt=list(found.by_prompt),
     )
 
 
@@ -82,12 +87,14 @@ def paired(a: Score, b: Score) -> Paired | None:
     require_same_protocol(a, b)
     decisive = a.decisive and b.decisive
     if a.by_prompt and b.by_prompt:
-        values = _by_prompt(a, b)
+        of_prompts = _by_prompt(a, b)
+        values = of_prompts[np.isfinite(of_prompts)]
         interval = bootstrap_interval(values)
         if interval is None:
             return None
         error = float(values.std(ddof=1)) / math.sqrt(len(values))
-        return Paired(float(values.mean()), error, len(values), interval, decisive)
+        by_prompt = tuple(or_none(of_prompts))
+        return Paired(float(values.mean()), error, len(values), interval, decisive, by_prompt)
     left_out, value = _without_groups(a, b).tolist(), a.value - b.value
     interval = jackknife_interval(value, left_out)
     if interval is None:
@@ -96,11 +103,10 @@ def paired(a: Score, b: Score) -> Paired | None:
 
 
 def _by_prompt(a: Score, b: Score) -> Array:
-    """[P] differences of the prompts that both have, run by run where the runs are as many, then the mean over runs."""
+    """[P] differences, run by run where the runs are as many, then the mean over runs; NaN where a side has none."""
     rows = [np.array(score.by_prompt, np.float64) for score in (a, b)]
     same_runs = len(rows[0]) == len(rows[1])
-    differences = _mean(rows[0] - rows[1]) if same_runs else _mean(rows[0]) - _mean(rows[1])
-    return np.asarray(differences[np.isfinite(differences)])
+    return _mean(rows[0] - rows[1]) if same_runs else np.asarray(_mean(rows[0]) - _mean(rows[1]))
 
 
 def _mean(rows: Array) -> Array:

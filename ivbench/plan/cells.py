@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
 
 from ivbench.config import Frozen, StageSampling, SuiteConfig
+from ivbench.config.published import PublishedValue
 from ivbench.config.settings import ORIGINAL, Settings
+from ivbench.config.suite import CellConfig
 from ivbench.errors import ConfigError
 from ivbench.plan.cost import stage_costs
 from ivbench.plan.ids import cell_id
 from ivbench.plan.parts import Variants, chosen_weights, mixed_spec, origin, part
 from ivbench.plan.resolve import resolve
 from ivbench.plan.sources import CascadeSource
-from ivbench.results.schema import StageCost
+from ivbench.results.schema import Published, StageCost
 from ivbench.spec import StageSpec
 
-__all__ = ["PlannedCell", "expand"]
+__all__ = ["PlannedCell", "expand", "published_records"]
 
 Scalar = str | int | float | bool | None
 
@@ -37,6 +39,7 @@ class PlannedCell(Frozen):
     stages: tuple[StageSampling, ...] = Field(description="resolved settings, one a sampled stage, in order")
     weights: tuple[str, ...] = Field(description="whose weights: original, or a cascade; one a sampled stage, in order")
     costs: tuple[StageCost, ...]
+    published: tuple[Published, ...] = Field(default=(), description="what the suite's source reports for the cell")
 
 
 def expand(
@@ -58,17 +61,32 @@ def expand(
     """
     resolved: dict[str, _Point] = {}
     labels: dict[str, str] = {}
-    for settings, label in _points(suite):
+    published: dict[str, tuple[Published, ...]] = {}
+    for settings in _points(suite):
         point = _resolved(suite, source, variants or {}, settings)
         origins = [origin(source, variants or {}, weights) for weights in point.weights]
         sampled = {stage.name: other for stage, other in zip(point.stages, origins, strict=True)}
         key = cell_id(source, sampled, given, point.samplings, suite.noise)
         resolved.setdefault(key, point)
-        if label is not None:
-            labels.setdefault(key, label)
+        if isinstance(settings, CellConfig):
+            if settings.label is not None:
+                labels.setdefault(key, settings.label)
+            published[key] = published.get(key) or published_records(suite, settings.published)
     tables = {key: _settings(point) for key, point in resolved.items()}
     names = _labels(tables, labels)
-    return tuple(_cell(key, names[key], tables[key], point, source) for key, point in resolved.items())
+    return tuple(
+        _cell(key, names[key], tables[key], point, source, published.get(key, ())) for key, point in resolved.items()
+    )
+
+
+def published_records(suite: SuiteConfig, values: Mapping[str, PublishedValue]) -> tuple[Published, ...]:
+    """Published values as a results file holds them, with the suite's source."""
+    if suite.published is None:
+        return ()
+    source = suite.published.source
+    return tuple(
+        Published(metric=name, value=found.value, stderr=found.stderr, source=source) for name, found in values.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -94,15 +112,19 @@ def _resolved(suite: SuiteConfig, source: CascadeSource, variants: Variants, set
     return _Point(stages, tuple(by_stage[name] for name in names), tuple(chosen[name] for name in names))
 
 
-def _points(suite: SuiteConfig) -> list[tuple[Settings, str | None]]:
-    points: list[tuple[Settings, str | None]] = []
-    if suite.grid is not None:
-        points += [(point, None) for point in suite.grid.points(suite.name)]
-    points += [(cell, cell.label) for cell in suite.cells]
-    return points or [(Settings(), None)]
+def _points(suite: SuiteConfig) -> list[Settings]:
+    points = [] if suite.grid is None else list(suite.grid.points(suite.name))
+    return [*points, *suite.cells] or [Settings()]
 
 
-def _cell(key: str, label: str, table: dict[str, Scalar], point: _Point, source: CascadeSource) -> PlannedCell:
+def _cell(
+    key: str,
+    label: str,
+    table: dict[str, Scalar],
+    point: _Point,
+    source: CascadeSource,
+    published: tuple[Published, ...],
+) -> PlannedCell:
     w = point.samplings[0].guidance.w
     return PlannedCell(
         id=key,
@@ -113,6 +135,7 @@ def _cell(key: str, label: str, table: dict[str, Scalar], point: _Point, source:
         stages=point.samplings,
         weights=point.weights,
         costs=stage_costs(point.stages, point.samplings, source.spec.text.length),
+        published=published,
     )
 
 

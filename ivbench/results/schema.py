@@ -19,11 +19,13 @@ __all__ = [
     "Environment",
     "GalleryEntry",
     "Interval",
+    "Published",
     "Results",
     "RunScore",
     "Score",
     "StageCost",
     "StageInfo",
+    "StageSample",
     "SuiteInfo",
 ]
 
@@ -111,6 +113,15 @@ class StageCost(Record):
     peak_memory_mib: float | None = None
 
 
+class StageSample(Record):
+    """What one stage made of a sample on its way through the cascade."""
+
+    stage: str
+    sample: str = Field(description="path of the sprite strip, relative to results.json")
+    frames: int
+    fps: float
+
+
 class GalleryEntry(Record):
     """A sample shown in the report."""
 
@@ -120,6 +131,18 @@ class GalleryEntry(Record):
     frames: int
     fps: float
     scores: dict[str, float] = Field(default_factory=dict, description="per-sample values, e.g. clip_score")
+    stages: list[StageSample] = Field(
+        default_factory=list, description="the same sample after each earlier stage, in order; the last is `sample`"
+    )
+
+
+class Published(Record):
+    """A value that a paper reports for the same settings. It has another protocol, so it is shown, never compared."""
+
+    metric: str = Field(description="as a score's, or `seconds`: sampling time of one video")
+    value: float
+    stderr: float | None = None
+    source: str = Field(description="as readers cite it: 'Imagen Video, Table 1'")
 
 
 class Cell(Record):
@@ -134,6 +157,7 @@ class Cell(Record):
     timing: str = Field(default="", description="how the seconds were measured: device, batch, warm-up, repeats")
     scores: list[Score]
     gallery: list[GalleryEntry]
+    published: list[Published] = Field(default_factory=list, description="what a paper reports for these settings")
     complete: bool = True
     problem: str = Field(default="", description="why the cell has no scores, where it has none")
 
@@ -148,6 +172,10 @@ class Difference(Record):
     value: float
     interval: Interval
     significant: bool = Field(description="the interval excludes 0 and both scores decide")
+    by_prompt: list[float | None] = Field(
+        default_factory=list,
+        description="of a mean: the difference of each prompt in suite order, mean over runs; None = no video of it",
+    )
 
 
 class StageInfo(Record):
@@ -211,6 +239,7 @@ class Results(Record):
     cells: list[Cell]
     ground_truth: list[Score] = Field(description="the same metrics on real clips of the same prompts")
     ground_truth_gallery: list[GalleryEntry] = Field(default_factory=list)
+    ground_truth_published: list[Published] = Field(default_factory=list, description="what a paper reports for them")
     differences: list[Difference] = Field(default_factory=list)
     disclosures: list[str] = Field(default_factory=list, description="choices the paper leaves open, and ours")
     notes: list[str] = Field(default_factory=list)

@@ -7,9 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ivbench.plan import Plan, PlannedCell
-from ivbench.results.schema import RESULTS_VERSION, CascadeInfo, Cell, Results, StageCost, StageInfo, SuiteInfo
+from ivbench.plan.cells import published_records
+from ivbench.results.schema import (
+    RESULTS_VERSION,
+    CascadeInfo,
+    Cell,
+    Published,
+    Results,
+    StageCost,
+    StageInfo,
+    SuiteInfo,
+)
 from ivbench.run.disclosures import disclosures
-from ivbench.run.gallery import cell_gallery, truth_gallery
+from ivbench.run.gallery import Gallery, prompts_shown
 from ivbench.run.job import Job
 from ivbench.run.sampling import Sampling
 from ivbench.run.scoring import Scoring
@@ -34,7 +44,8 @@ def results_of(
         command: recorded as what made the results.
         out: the folder of results.json.
     """
-    plan = job.plan
+    plan, differences = job.plan, scoring.differences()
+    gallery = Gallery(plan, sampling, scoring, out, prompts_shown(plan, differences))
     return Results(
         version=RESULTS_VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -42,18 +53,17 @@ def results_of(
         suite=_suite(plan),
         cascade=_cascade(plan),
         environments=job.environments(),
-        cells=[_cell(job, cell, sampling, scoring, seconds, timing, out) for cell in plan.cells],
+        cells=[_cell(job, cell, scoring, gallery, seconds, timing) for cell in plan.cells],
         ground_truth=scoring.ground_truth(),
-        ground_truth_gallery=truth_gallery(plan, out),
-        differences=scoring.differences(),
+        ground_truth_gallery=gallery.truth(),
+        ground_truth_published=_published_truth(plan),
+        differences=differences,
         disclosures=disclosures(plan),
         notes=_notes(job),
     )
 
 
-def _cell(
-    job: Job, cell: PlannedCell, sampling: Sampling, scoring: Scoring, seconds: Seconds, timing: str, out: Path
-) -> Cell:
+def _cell(job: Job, cell: PlannedCell, scoring: Scoring, gallery: Gallery, seconds: Seconds, timing: str) -> Cell:
     problem = job.problem(cell.id)
     costs = [_cost(cost, seconds.get((cell.id, cost.stage))) for cost in cell.costs]
     return Cell(
@@ -65,10 +75,16 @@ def _cell(
         costs=costs,
         timing=timing if any(cost.seconds is not None for cost in costs) else "",
         scores=scoring.scores(cell.id),
-        gallery=[] if problem else cell_gallery(job.plan, cell.id, sampling, scoring, out),
+        gallery=[] if problem else gallery.cell(cell.id),
+        published=list(cell.published),
         complete=not problem,
         problem=problem,
     )
+
+
+def _published_truth(plan: Plan) -> list[Published]:
+    found = plan.suite.published
+    return [] if found is None else list(published_records(plan.suite, found.ground_truth))
 
 
 def _cost(cost: StageCost, measured: tuple[float, float] | None) -> StageCost:
@@ -87,7 +103,7 @@ def _notes(job: Job) -> list[str]:
     return [
         *notes,
         f"{truncated} of {len(plan.prompts)} prompts are longer than the {plan.source.spec.text.length} tokens of "
-        f"{plan.source.spec.text.encoder}; it did not see their ends."
+        f"{plan.source.spec.text.encoder}; it did not see their ends.",
     ]
 
 

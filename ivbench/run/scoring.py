@@ -38,7 +38,7 @@ from ivbench.run.real_clips import FLOOR, have_clips, reference_digest
 __all__ = ["Scoring"]
 
 _ALL_PAIRS = 8
-"""Up to this many cells every pair is compared; beyond it, every cell with the first."""
+"""Up to this many cells every pair is compared; beyond it, every cell with the first and with each metric's best."""
 _FORMAT = 3
 _BANK = 16
 """Real clips of each prompt that the null floor draws from; three times a cell's videos of it where these are more."""
@@ -92,8 +92,13 @@ class Scoring:
     def differences(self) -> list[Difference]:
         """Paired differences between cells: later minus earlier."""
         found = []
-        for earlier, later in self._pairs():
-            for config in self._plan.suite.metrics:
+        cells = [cell.id for cell in self._plan.cells if not self._job.stopped([cell.id])]
+        metrics = self._plan.suite.metrics
+        anchors = {config: self._anchors(cells, config) for config in metrics}
+        for earlier, later in pairs(cells, 2):
+            for config in metrics:
+                if anchors[config].isdisjoint((earlier, later)):
+                    continue
                 sides = [self._of(cell, config) for cell in (later, earlier)]
                 if sides[0] is None or sides[1] is None or sides[0].score.protocol != sides[1].score.protocol:
                     continue
@@ -110,11 +115,16 @@ class Scoring:
     def _of(self, cell: str, metric: MetricConfig) -> _Kept | None:
         return None if self._job.stopped([cell]) else self._kept.get((cell, metric))
 
-    def _pairs(self) -> list[tuple[str, str]]:
-        cells = [cell.id for cell in self._plan.cells if not self._job.stopped([cell.id])]
+    def _anchors(self, cells: list[str], config: MetricConfig) -> set[str]:
+        """The cells that every other is compared with: all, or where they are many the first and the metric's best."""
         if len(cells) <= _ALL_PAIRS:
-            return list(pairs(cells, 2))
-        return [(cells[0], other) for other in cells[1:]]
+            return set(cells)
+        found = [(cell, kept.score) for cell in cells if (kept := self._of(cell, config)) is not None]
+        deciding = [
+            (score.value if score.higher_is_better else -score.value, cell) for cell, score in found if score.decisive
+        ]
+        best = max(deciding, key=lambda pair: pair[0], default=(0.0, cells[0]))[1]
+        return {cells[0], best}
 
     def _score(self, task: ScoreTask) -> _Kept:
         metric = _metric(task.metric)

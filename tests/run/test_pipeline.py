@@ -310,6 +310,19 @@ def test_counts_are_those_of_the_suite(finished: tuple[Path, Ran]) -> None:
             assert [run.seed for run in score.runs] == [0, 1]
 
 
+def test_of_many_cells_each_is_compared_with_the_first_and_with_the_best(tmp_path: Path) -> None:
+    cells = [{"label": f"c{w}", "guidance": {"base": w, "sr": 0}} for w in range(9)]
+    results = run_toy(toy_plan(cells=cells, gallery=0), tmp_path).outcome.results
+    names = [cell.id for cell in results.cells]
+    for place, score in enumerate(results.cells[0].scores):
+        values = [cell.scores[place].value for cell in results.cells]
+        turned = values if score.higher_is_better else [-value for value in values]
+        best = names[turned.index(max(turned))] if score.decisive else names[0]
+        compared = {(row.a, row.b) for row in results.differences if row.metric == score.metric}
+        wanted = {(b, a) for i, a in enumerate(names) for b in names[i + 1 :] if {a, b} & {names[0], best}}
+        assert compared == wanted
+
+
 def test_differences_are_later_minus_earlier(finished: tuple[Path, Ran]) -> None:
     _, ran = finished
     results = ran.outcome.results
@@ -382,5 +395,6 @@ def test_hostile_prompts_are_text_and_never_paths(tmp_path: Path) -> None:
     assert list(ran.outcome.results.suite.prompts) == texts
     assert ran.outcome.problems == {}
     names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    shown = {Path(entry.sample).name for cell in ran.outcome.results.cells for entry in cell.gallery}
+    entries = [entry for cell in ran.outcome.results.cells for entry in cell.gallery]
+    shown = {Path(strip.sample).name for entry in entries for strip in (entry, *entry.stages)}
     assert names == shown | {"results.json", "results.csv"}

@@ -144,6 +144,15 @@ def test_a_prompt_that_one_side_lacks_is_left_out_of_a_paired_difference() -> No
     assert found is not None
     assert (found.value, found.units) == (pytest.approx(left.mean()), 28)
     assert found.error == pytest.approx(left.std(ddof=1) / np.sqrt(28))
+    kept = [value for value in found.by_prompt if value is not None]
+    assert [place for place, value in enumerate(found.by_prompt) if value is None] == [3, 4]
+    assert kept == pytest.approx(left)
+
+
+def test_a_difference_record_has_every_prompts_part_and_a_frechet_metrics_none() -> None:
+    a, b = scored("r_precision"), scored("r_precision", 0.8, 2)
+    assert minus(a, b).by_prompt == pytest.approx(np.mean(np.subtract(a.score.by_prompt, b.score.by_prompt), axis=0))
+    assert minus(scored("fvd"), scored("fvd", 0.8, 2)).by_prompt == []
 
 
 @pytest.mark.parametrize("name", METRICS)

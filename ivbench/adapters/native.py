@@ -64,10 +64,15 @@ class NativeCascade:
     def _load(self, name: str) -> StageModel:
         from ivbench.cascade.torch_model import TorchStageModel
 
-        weights = self._weights(name)
-        return TorchStageModel(self.spec.stage(name), weights, self._device)
+        return TorchStageModel(self.spec.stage(name), self.weights(name), self._device)
 
-    def _weights(self, stage: str) -> dict[str, NDArray[np.floating[Any]]]:
+    def weights(self, stage: str) -> dict[str, NDArray[np.floating[Any]]]:
+        """A stage's weights by flat name, as they are in the file.
+
+        Raises:
+            ConfigError: no weights for that stage, or not floating point.
+            DigestError: the file is not what the card says.
+        """
         path = self._card.weights_path(stage)
         expected = self._card.config.files[self._card.config.weights[stage]].sha256
         data = path.read_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ivbench import registry
 from ivbench.cascade.conditioning import conditioning_video
 from ivbench.diffusion.augmentation import augment, logsnr_from_snr
-from ivbench.diffusion.guidance import Guidance, Guided, weights
+from ivbench.diffusion.guidance import Guidance, Guided, Informed, weights
 from ivbench.diffusion.loop import network_evaluations, sample, x_denoiser
 from ivbench.diffusion.noise import NoiseKey, normal_batch
 from ivbench.diffusion.samplers.base import Sampler, Step
@@ -22,7 +22,7 @@ from ivbench.errors import ConfigError, NonFiniteError, ShapeError
 from ivbench.spec import StageSpec
 from ivbench.text import TextEmbeddings
 
-__all__ = ["StageEvaluator", "StageModel", "StageSettings", "sample_stage", "stage_schedule"]
+__all__ = ["DistilledEvaluator", "StageEvaluator", "StageModel", "StageSettings", "sample_stage", "stage_schedule"]
 
 Array = Any
 Floats = NDArray[np.float32]
@@ -36,6 +36,14 @@ class StageEvaluator(Protocol):
 
     def pair(self, z: Array, logsnr: float) -> tuple[Array, Array]:
         """The predictions with and without text: two network evaluations."""
+
+
+@runtime_checkable
+class DistilledEvaluator(Protocol):
+    """What the evaluator of a distilled stage has beside `conditional`."""
+
+    def distilled(self, z: Array, logsnr: float, w: float, jump: int) -> Array:
+        """The prediction with text, told guidance weight and jump where the network takes them: one evaluation."""
 
 
 class StageModel(Protocol):
@@ -74,9 +82,10 @@ class StageSettings:
     thresholding: Thresholding
     augmentation_snr: float | None = None
 
-    def nfe(self, stage: str) -> int:
-        """Network evaluations of the named stage for one video."""
-        return network_evaluations(self.sampler, weights(self.guidance, stage, self.num_steps))
+    def nfe(self, stage: StageSpec) -> int:
+        """Network evaluations of a stage for one video."""
+        of_steps = weights(self.guidance, stage.name, self.num_steps)
+        return network_evaluations(self.sampler, of_steps, informed=stage.unet.guidance_embedding)
 
 
 def sample_stage(
@@ -101,18 +110,19 @@ def sample_stage(
         [B, T, H, W, C] float32 in about [-1, 1], rounded to float16's values: what the next stage reads, stored or not.
 
     Raises:
-        ConfigError: the stage needs a conditioning video and gets none, or the reverse; or an augmentation SNR is
-            set for a stage that was not trained with one.
+        ConfigError: the stage needs a conditioning video and gets none, or the reverse; an augmentation SNR is set
+            for a stage that was not trained with one; or a distilled stage is asked for other steps, another sampler
+            or other guidance than it was distilled for.
         ShapeError: the conditioning video does not fit, or prompts, keys and videos differ in number.
         NonFiniteError: the sample has NaN or infinity, or leaves float16's range; names the stage.
     """
     stage = model.stage
     _require_rows(stage, text, keys, low)
     keys = [NoiseKey(key.seed, key.prompt_digest, key.sample_index, stage.name) for key in keys]
-    conditioning, level = _conditioning(stage, settings, keys, low)
-    evaluator = model.evaluator(text, conditioning, level)
     step_weights = weights(settings.guidance, stage.name, settings.num_steps)
-    guided = Guided(evaluator.conditional, evaluator.pair)
+    _require_distilled(stage, settings, step_weights)
+    conditioning, level = _conditioning(stage, settings, keys, low)
+    guided = _guided(stage, model.evaluator(text, conditioning, level), settings.sampler)
     denoise_x = x_denoiser(guided, stage.parameterization, step_weights, settings.thresholding)
 
     def noise(index: int) -> Array:
@@ -124,6 +134,27 @@ def sample_stage(
     except NonFiniteError as error:
         raise NonFiniteError(f'stage "{stage.name}": {error}') from error
     return _rounded(stage, model.to_numpy(video))
+
+
+def _require_distilled(stage: StageSpec, settings: StageSettings, step_weights: Sequence[float]) -> None:
+    if stage.distilled is not None:
+        known = {name: registry.load("sampler", name) for name in stage.distilled.samplers}
+        own = type(settings.sampler)
+        name = next((name for name, kind in known.items() if kind is own), own.__name__.lower())
+        stage.distilled.require(stage.name, name, settings.num_steps, step_weights)
+
+
+def _guided(stage: StageSpec, evaluator: StageEvaluator, sampler: Sampler) -> Guided | Informed:
+    """Classifier-free guidance, or the network's own where it is distilled."""
+    if stage.distilled is None:
+        return Guided(evaluator.conditional, evaluator.pair)
+    if not isinstance(evaluator, DistilledEvaluator):
+        raise ConfigError(
+            f'stage "{stage.name}" is distilled, and its adapter cannot tell the network guidance weight and jump. '
+            "Use the native format."
+        )
+    distilled = evaluator.distilled
+    return Informed(lambda z, logsnr, w: distilled(z, logsnr, w, sampler.jump))
 
 
 def stage_schedule(stage: StageSpec) -> Schedule:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ivbench.backends.torch_backend import OUT_OF_MEMORY, available_device, from_numpy, to_numpy
 from ivbench.backends.weights import require_finite, require_match
+from ivbench.errors import ConfigError
 from ivbench.nets.torch_video_unet import Context, TorchVideoUNet
 from ivbench.spec import StageSpec, parameters
 from ivbench.text import TextEmbeddings
@@ -75,6 +76,7 @@ class TorchEvaluator:
         self._text = tuple(from_numpy(x, device) for x in (text.tokens, text.mask, text.pooled))
         self._conditioning = None if conditioning is None else from_numpy(conditioning, device)
         self._augmentation = augmentation
+        self._contexts: dict[tuple[float, int], Context] = {}
 
     @torch.inference_mode()
     def conditional(self, z: Tensor, logsnr: float) -> Tensor:
@@ -82,8 +84,22 @@ class TorchEvaluator:
         return self._evaluate(z, logsnr, self._with_text)
 
     @torch.inference_mode()
+    def distilled(self, z: Tensor, logsnr: float, w: float, jump: int) -> Tensor:
+        """The prediction with text, told what the network takes: one network evaluation."""
+        return self._evaluate(z, logsnr, self._told(w, jump))
+
+    @torch.inference_mode()
     def pair(self, z: Tensor, logsnr: float) -> tuple[Tensor, Tensor]:
-        """The predictions with and without text, as one batch of 2 B."""
+        """The predictions with and without text, as one batch of 2 B.
+
+        Raises:
+            ConfigError: the network is distilled: guidance is in it already.
+        """
+        if self._stage.distilled is not None:
+            raise ConfigError(
+                f'stage "{self._stage.name}" is distilled; classifier-free guidance on top of it is not allowed. '
+                "Give it the weight as its input, or none."
+            )
         both = self._evaluate(torch.cat([z, z]), logsnr, self._with_both)
         return both[: len(z)], both[len(z) :]
 
@@ -94,6 +110,14 @@ class TorchEvaluator:
     @cached_property
     def _with_text(self) -> Context:
         return self._prepare(*self._text, copies=1)
+
+    def _told(self, w: float, jump: int) -> Context:
+        """The context of a weight and a jump; a run has one, or two where guidance oscillates."""
+        unet = self._stage.unet
+        key = (w if unet.guidance_embedding else 0.0, jump if unet.jump_embedding else 0)
+        if key not in self._contexts:
+            self._contexts[key] = self._prepare(*self._text, copies=1, told=key)
+        return self._contexts[key]
 
     @cached_property
     def _with_both(self) -> Context:
@@ -106,11 +130,14 @@ class TorchEvaluator:
         )
 
     @torch.inference_mode()
-    def _prepare(self, tokens: Tensor, mask: Tensor, pooled: Tensor, copies: int) -> Context:
+    def _prepare(
+        self, tokens: Tensor, mask: Tensor, pooled: Tensor, copies: int, told: tuple[float, int] = (0.0, 0)
+    ) -> Context:
         stage, video = self._stage, self._conditioning
-        level = None
-        if self._augmentation is not None:
-            level = torch.full((len(tokens),), self._augmentation, device=self._device)
+
+        def each(value: float | None) -> Tensor | None:
+            return None if value is None else torch.full((len(tokens),), float(value), device=self._device)
+
         return self._net.prepare(
             tokens,
             mask,
@@ -118,5 +145,7 @@ class TorchEvaluator:
             frames=stage.frames,
             size=(stage.height, stage.width),
             conditioning=None if video is None else torch.cat([video] * copies),
-            augmentation=level,
+            augmentation=each(self._augmentation),
+            guidance=each(told[0]) if stage.unet.guidance_embedding else None,
+            jump=each(told[1]) if stage.unet.jump_embedding else None,
         )

@@ -32,6 +32,7 @@ COMMANDS = {
     "check": LazyCommand("ivbench.cli.check:check", "Hold results against a baseline: the gate for CI"),
     "store": LazyCommand("ivbench.cli.store:store_group", "Show, verify and clean up the store of what was computed"),
     "train": LazyCommand("ivbench.cli.train:train", "Train a stage, a text encoder or a probe from a recipe"),
+    "distill": LazyCommand("ivbench.cli.distill:distill", "Distil a trained stage into students of fewer steps"),
     "zoo": LazyCommand("ivbench.cli.zoo:zoo", "List, show and verify the cascades that come with ivbench"),
 }
 

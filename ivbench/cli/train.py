@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ivbench.train.torch_stage import StageTrainer
-
 __all__ = ["train"]
-
-_EVERY = 20
 
 
 @click.command()
@@ -34,16 +24,19 @@ def train(recipe: str, out: Path | None, threads: int | None, device: str) -> No
     command goes on from the last checkpoint of a stage or a probe, to the same loss curve where the number of threads
     is the same; a text encoder takes minutes and starts anew.
     """
+    from ivbench.cli.training import set_threads
     from ivbench.config import read_yaml
+    from ivbench.errors import ConfigError
     from ivbench.train.recipe import find_recipe, recipe_kind
 
     path = find_recipe(recipe)
     kind = recipe_kind(read_yaml(path), str(path))
     folder = out or Path("ivbench-out") / "train" / path.stem
-    if threads is not None:
-        _set_threads(threads)
+    set_threads(threads)
     if kind == "stage":
         click.echo(_train_stage(path, folder, device))
+    elif kind == "distillation":
+        raise ConfigError(f"{path} is a recipe of kind distillation. Use: ivbench distill {recipe}")
     elif kind == "text-encoder":
         from ivbench.train.text_encoder import train_text_encoder
 
@@ -58,52 +51,17 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _set_threads(threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
-
-
 def _train_stage(recipe: Path, out: Path, device: str) -> Path:
     """Train, and return the path of the weights."""
     from rich.console import Console
 
+    from ivbench.cli.training import show_steps
     from ivbench.train.stage import open_stage
     from ivbench.train.torch_export import export_weights
 
-    console = Console(stderr=True)
     trainer, strips = open_stage(recipe, out, device=device)
-    if trainer.step:
-        console.print(f"resumed at step {trainer.step}", highlight=False)
-    with _display(console, trainer) as show:
-        trainer.run(show, strips.write)
+    with show_steps(Console(stderr=True), trainer.stage.name, trainer.step, trainer.steps) as show:
+        trainer.run(show, strips.after_update)
     weights = out / f"{trainer.stage.name}.safetensors"
     export_weights(trainer.average, weights)
     return weights
-
-
-@contextmanager
-def _display(console: Console, trainer: StageTrainer) -> Iterator[Callable[[dict[str, float]], None]]:
-    """What shows a step: a bar on a terminal; elsewhere a plain line every 20 steps, and one for the last."""
-    name, steps = trainer.stage.name, trainer.recipe.steps
-    if not console.is_terminal:
-
-        def show_line(record: dict[str, float]) -> None:
-            if record["step"] % _EVERY == 0 or record["step"] == steps:
-                console.print(f"{name} {_line(record, steps)}", markup=False, highlight=False, soft_wrap=True)
-
-        yield show_line
-        return
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[line]}"))
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(name, total=steps, completed=trainer.step, line="")
-        yield lambda record: progress.update(task, completed=record["step"], line=_line(record, steps))
-
-
-def _line(record: dict[str, float], steps: int) -> str:
-    minutes, seconds = divmod(round(record["left"]), 60)
-    hours, minutes = divmod(minutes, 60)
-    left = f"{hours}:{minutes:02d}:{seconds:02d}"
-    return f"step {record['step']:.0f}/{steps}  loss {record['loss']:.4f}  {record['rate']:.2f} steps/s  left {left}"

@@ -20,6 +20,7 @@ __all__ = [
     "Denoiser",
     "Guidance",
     "Guided",
+    "Informed",
     "Oscillating",
     "PairDenoiser",
     "combine",
@@ -172,6 +173,26 @@ class Guided:
         self.nfe += 2
         conditional, unconditional = self.pair(z, logsnr)
         return combine(conditional, unconditional, w)
+
+
+@dataclass
+class Informed:
+    """A denoiser that takes the guidance weight as an input (distilled): one network evaluation, whatever the weight.
+
+    Args:
+        denoiser: (z, logsnr, w) -> prediction, which stands for the guided one.
+        nfe: network evaluations so far.
+
+    Source: Meng et al. 2022 (2210.03142), section 3.1.
+    """
+
+    denoiser: Callable[[Array, float, float], Array]
+    nfe: int = field(default=0, init=False)
+
+    def __call__(self, z: Array, logsnr: float, w: float) -> Array:
+        """The prediction, [B, T, H, W, C], of the denoiser's kind."""
+        self.nfe += 1
+        return self.denoiser(z, logsnr, w)
 
 
 def guided(denoiser: Denoiser, conditioning: Any, null: Any, pair: PairDenoiser | None = None) -> Guided:

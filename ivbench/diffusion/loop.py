@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from array_api_compat import array_namespace
 
 from ivbench.diffusion.arrays import Array
-from ivbench.diffusion.guidance import Guided
+from ivbench.diffusion.guidance import Guided, Informed
 from ivbench.diffusion.parameterization import Parameterization, to_x
 from ivbench.diffusion.samplers.base import DenoiseX, Sampler, Step
 from ivbench.diffusion.schedule import Schedule
@@ -57,7 +57,7 @@ def sample(
 
 
 def x_denoiser(
-    guided: Guided, parameterization: Parameterization, weights: Sequence[float], thresholding: Thresholding
+    guided: Guided | Informed, parameterization: Parameterization, weights: Sequence[float], thresholding: Thresholding
 ) -> DenoiseX:
     """What the loop asks for, from a guided denoiser: guide, convert to x, threshold.
 
@@ -78,18 +78,21 @@ def x_denoiser(
     return denoise_x
 
 
-def network_evaluations(sampler: Sampler, weights: Sequence[float]) -> int:
+def network_evaluations(sampler: Sampler, weights: Sequence[float], informed: bool = False) -> int:
     """NFE of a run, known before it: guidance doubles a step's evaluations where its weight is not 0.
 
     Args:
         sampler: which steps.
         weights: guidance weight w of each step; their number is num_steps.
+        informed: the network takes the weight as an input, so that nothing is doubled.
 
     Returns:
         How often the network is evaluated for each video.
     """
     num_steps = len(weights)
-    return sum(sampler.evaluations(index, num_steps) * (1 if w == 0.0 else 2) for index, w in enumerate(weights))
+    return sum(
+        sampler.evaluations(index, num_steps) * (1 if informed or w == 0.0 else 2) for index, w in enumerate(weights)
+    )
 
 
 def _noise_of(step: Step, noise: Callable[[int], Array] | None) -> Array | None:

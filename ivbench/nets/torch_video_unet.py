@@ -74,6 +74,7 @@ class TorchVideoUNet(nn.Module):
         augmentation: Tensor | None = None,
         guidance: Tensor | None = None,
         images: Tensor | None = None,
+        jump: Tensor | None = None,
     ) -> Context:
         """Compute once what every evaluation of a stage shares.
 
@@ -87,10 +88,11 @@ class TorchVideoUNet(nn.Module):
             augmentation: [B] log SNR of the conditioning video's noise, where the spec embeds it.
             guidance: [B] guidance weight w, where the spec embeds it.
             images: [B] bool: rows that are packs of independent images.
+            jump: [B] how many steps of 1/N the prediction is used for, where the spec embeds it.
 
         Raises:
-            ShapeError: the text has another width, or the conditioning video, its log SNR or the guidance weight is
-                missing, of another shape, or given to a net that has no place for it.
+            ShapeError: the text has another width, or the conditioning video, its log SNR, the guidance weight or the
+                jump is missing, of another shape, or given to a net that has no place for it.
         """
         batch = tokens.shape[0]
         self._require_inputs(tokens, (batch, frames, *size, VIDEO_CHANNELS), conditioning)
@@ -99,7 +101,9 @@ class TorchVideoUNet(nn.Module):
         flat = tokens.flatten(0, 1)
         return Context(
             stem=self.stem.shared(conditioning, batch * frames, size),
-            embedding=self._shared_embedding(pooled, augmentation, guidance, images),
+            embedding=self._shared_embedding(
+                pooled, {"augmentation": augmentation, "guidance": guidance, "jump": jump}, images
+            ),
             text={b.name: self._block(b.name).spatial.text_kv(flat) for b in self._layout if b.attention},
             text_mask=additive.flatten(0, 1)[:, None, None, :],
             images=images,
@@ -147,16 +151,14 @@ class TorchVideoUNet(nn.Module):
     def _block(self, name: str) -> ResidualBlock:
         return cast(ResidualBlock, self.get_submodule(name))
 
-    def _shared_embedding(
-        self, pooled: Tensor, augmentation: Tensor | None, guidance: Tensor | None, images: Tensor | None
-    ) -> Tensor:
+    def _shared_embedding(self, pooled: Tensor, scalars: dict[str, Tensor | None], images: Tensor | None) -> Tensor:
         frames = pooled.shape[1]
         index = torch.arange(frames, device=pooled.device, dtype=pooled.dtype)
         frame = self.embedding["frame"](fourier(index, FOURIER_DIM))[None]
         if images is not None:
             frame = frame * (~images)[:, None, None]
         shared = self.embedding["text"](pooled) + frame
-        for name, value in (("augmentation", augmentation), ("guidance", guidance)):
+        for name, value in scalars.items():
             if (value is not None) != (name in self.embedding):
                 verb = "embeds" if value is None else "does not embed"
                 raise ShapeError(f"this net {verb} {name}: give {'it as [B]' if value is None else 'None'}")
@@ -200,6 +202,8 @@ def _embedding(spec: VideoUNetSpec) -> nn.ModuleDict:
         parts["augmentation"] = FOURIER_DIM
     if spec.guidance_embedding:
         parts["guidance"] = FOURIER_DIM
+    if spec.jump_embedding:
+        parts["jump"] = FOURIER_DIM
     parts |= {"text": spec.text_dim, "hidden": spec.embedding_dim, "output": spec.embedding_dim}
     return nn.ModuleDict({name: nn.Linear(inputs, spec.embedding_dim) for name, inputs in parts.items()})
 

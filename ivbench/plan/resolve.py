@@ -38,11 +38,21 @@ def resolve(
         One record a stage, in order.
 
     Raises:
-        ConfigError: a key is no stage, no such sampler, or guidance, sampler or steps are nowhere given.
+        ConfigError: a key is no stage, no such sampler, guidance, sampler or steps are nowhere given, or a distilled
+            stage is asked for what it was not distilled for.
     """
     for layer in layers:
         _check_stages(layer, spec)
-    return tuple(_resolve_stage([*layers, *(cards or {}).get(stage.name, ())], stage) for stage in spec.stages)
+    samplings = tuple(_resolve_stage([*layers, *(cards or {}).get(stage.name, ())], stage) for stage in spec.stages)
+    for stage, sampling in zip(spec.stages, samplings, strict=True):
+        _require_distilled(stage, sampling)
+    return samplings
+
+
+def _require_distilled(stage: StageSpec, sampling: StageSampling) -> None:
+    if stage.distilled is not None:
+        of_steps = diffusion_guidance.weights(guidance_of(sampling, stage.name), stage.name, sampling.num_steps)
+        stage.distilled.require(stage.name, sampling.sampler, sampling.num_steps, of_steps)
 
 
 def _check_stages(layer: Settings, spec: CascadeSpec) -> None:

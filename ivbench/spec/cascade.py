@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ivbench.errors import did_you_mean
 from ivbench.registry import names
+from ivbench.spec.distilled import DistilledSpec
 from ivbench.spec.flops import flops
+from ivbench.spec.frozen import Frozen
 from ivbench.spec.parameters import count
 from ivbench.spec.video_unet import VideoUNetSpec
 
 __all__ = ["CascadeSpec", "StageKind", "StageSpec", "TextSpec"]
 
 StageKind = Literal["base", "tsr", "ssr"]
-
-
-class Frozen(BaseModel):
-    """Base of the specs: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class TextSpec(Frozen):
@@ -49,6 +45,11 @@ class StageSpec(Frozen):
         default="repeat", description="TSR: what stands in for the missing frames of the conditioning video"
     )
     oscillates: bool = Field(default=False, description="the paper's oscillating guidance applies to this stage")
+    distilled: DistilledSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="what it was distilled to; none: not distilled",
+    )
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -85,6 +86,7 @@ class StageSpec(Frozen):
             )
         if self.unet.conditioning != (self.kind != "base"):
             raise ValueError(f'stage "{self.name}" is {self.kind}: unet.conditioning must be {self.kind != "base"}')
+        _check_distilled(self.name, self.unet, self.distilled)
         return self
 
 
@@ -125,6 +127,18 @@ class CascadeSpec(Frozen):
         names = [stage.name for stage in self.stages]
         index = names.index(name)
         return self.stages[index - 1] if index else None
+
+
+def _check_distilled(name: str, unet: VideoUNetSpec, distilled: DistilledSpec | None) -> None:
+    """The net has an input for what it must be told, and no other."""
+    takes_weight = distilled is not None and distilled.guidance is not None
+    takes_jump = distilled is not None and len(distilled.samplers) > 1
+    for key, has, needs, why in (
+        ("guidance_embedding", unet.guidance_embedding, takes_weight, "distilled.guidance"),
+        ("jump_embedding", unet.jump_embedding, takes_jump, "two distilled.samplers"),
+    ):
+        if has != needs:
+            raise ValueError(f'stage "{name}": unet.{key} goes with {why}, it must be {needs} here')
 
 
 def _missing(name: str) -> StageSpec:

@@ -15,7 +15,7 @@ __all__ = ["FARTHEST", "FOURIER_DIM", "VIDEO_CHANNELS", "count", "parameters"]
 
 VIDEO_CHANNELS = 3
 FOURIER_DIM = 64
-"""Width of the sinusoidal embedding of log SNR, augmentation log SNR, guidance weight and frame index."""
+"""Width of the sinusoidal embedding of log SNR, augmentation log SNR, guidance weight, jump and frame index."""
 FARTHEST = 8
 """Frames farther apart than this share one bias of temporal attention."""
 
@@ -52,7 +52,13 @@ def _parameters(spec: VideoUNetSpec) -> Shapes:
 
 
 def _embedding(spec: VideoUNetSpec) -> Shapes:
-    scalars = {"logsnr": True, "frame": True, "augmentation": spec.augmentation, "guidance": spec.guidance_embedding}
+    scalars = {
+        "logsnr": True,
+        "frame": True,
+        "augmentation": spec.augmentation,
+        "guidance": spec.guidance_embedding,
+        "jump": spec.jump_embedding,
+    }
     for name, present in scalars.items():
         if present:
             yield from _linear(f"embedding.{name}", FOURIER_DIM, spec.embedding_dim)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ivbench.spec.frozen import Frozen
 
 __all__ = ["Temporal", "VideoUNetSpec"]
 
 Temporal = Literal["attention", "convolution", "none"]
 
 
-class VideoUNetSpec(BaseModel):
+class VideoUNetSpec(Frozen):
     """A space-time separable U-Net (Ho et al. 2022, 2204.03458; Imagen Video, 2210.02303, section 2.2).
 
     Every block is: spatial convolutions -> spatial attention (over the frame's positions and the text tokens) ->
     temporal attention or temporal convolution. The lists have one entry a level, from the highest resolution down.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     channels: int = Field(gt=0, description="width of the first level")
     multipliers: tuple[int, ...] = Field(description="width of each level, in `channels`")
@@ -32,6 +32,11 @@ class VideoUNetSpec(BaseModel):
     conditioning: bool = Field(default=False, description="a conditioning video is concatenated channelwise to z_t")
     augmentation: bool = Field(default=False, description="the conditioning video's log SNR is embedded")
     guidance_embedding: bool = Field(default=False, description="the guidance weight w is embedded (distilled models)")
+    jump_embedding: bool = Field(
+        default=False,
+        exclude_if=lambda value: value is False,
+        description="how many steps of 1/N a prediction is used for is embedded (distilled for two samplers): 1 or 2",
+    )
     coordinates: bool = Field(default=False, description="x and y of each pixel enter the stem")
     clean_head: bool = Field(
         default=False,

@@ -16,7 +16,7 @@ from ivbench.data.shapes.captions import PHRASINGS, caption, image_caption, trai
 from ivbench.data.shapes.render import Scene, draw_scene, render, render_image
 from ivbench.errors import ConfigError
 from ivbench.spec import StageSpec
-from ivbench.train.recipe import StageRecipe
+from ivbench.train.recipe import DataRecipe
 
 __all__ = ["Batch", "ShapesBatches"]
 
@@ -54,7 +54,7 @@ class ShapesBatches:
         ConfigError: images or crops that such a stage can't be trained on.
     """
 
-    def __init__(self, recipe: StageRecipe, stage: StageSpec, before: StageSpec | None) -> None:
+    def __init__(self, recipe: DataRecipe, stage: StageSpec, before: StageSpec | None) -> None:
         _require_fit(recipe, stage, before)
         self._recipe, self._stage, self._before = recipe, stage, before
         self._combinations = training_captions()
@@ -126,7 +126,7 @@ class ShapesBatches:
         return video[:, :, top : top + height, left : left + width], small
 
 
-def _require_fit(recipe: StageRecipe, stage: StageSpec, before: StageSpec | None) -> None:
+def _require_fit(recipe: DataRecipe, stage: StageSpec, before: StageSpec | None) -> None:
     if (before is None) != (stage.kind == "base"):
         raise ConfigError(f'stage "{stage.name}" is of kind {stage.kind}: only a base stage has no stage before it.')
     if recipe.images and stage.kind == "tsr":

@@ -11,9 +11,17 @@ from ivbench.config import Frozen
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
 from ivbench.zoo import find_zoo
 
-__all__ = ["KINDS", "NormalLogSNR", "StageRecipe", "find_recipe", "recipe_kind"]
+__all__ = [
+    "KINDS",
+    "DataRecipe",
+    "NormalLogSNR",
+    "OptimizerRecipe",
+    "StageRecipe",
+    "find_recipe",
+    "recipe_kind",
+]
 
-KINDS = ("stage", "text-encoder", "frame-probe", "video-probe", "clip-probe")
+KINDS = ("stage", "distillation", "text-encoder", "frame-probe", "video-probe", "clip-probe")
 
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -29,30 +37,47 @@ class NormalLogSNR(Frozen):
     std: float = Field(gt=0)
 
 
-class StageRecipe(Frozen):
-    """How one stage of a cascade is trained (Imagen Video, section 2.5: joint images and videos, v-prediction)."""
+class OptimizerRecipe(Frozen):
+    """Which optimizer moves the weights."""
 
-    kind: Literal["stage"] = "stage"
-    cascade: str = Field(description="the zoo's name of the cascade whose cascade.yaml has the stage")
-    stage: str
-    steps: int = Field(gt=0)
-    batch: int = Field(gt=0)
-    seed: int = Field(ge=0, lt=2**63)
-    learning_rate: float = Field(gt=0)
-    warm_up: int = Field(default=200, ge=0, description="steps of linear warm-up; cosine decay to 0 follows")
-    weight_decay: float = Field(default=0.01, ge=0)
     optimizer: Literal["adamw", "muon"] = Field(
         default="adamw",
         description="muon: matrices and convolutions by Muon, whose steps are scaled to AdamW's; the rest by AdamW",
     )
+    weight_decay: float = Field(default=0.01, ge=0)
     betas: tuple[Share, Share] = (0.9, 0.99)
     clip_norm: float = Field(default=1.0, gt=0, description="gradients are scaled down to this norm")
-    ema: float = Field(default=0.999, ge=0, lt=1)
+
+
+class DataRecipe(OptimizerRecipe):
+    """What a stage of a cascade sees in training (Imagen Video, section 2.5: joint images and videos)."""
+
+    cascade: str = Field(description="the zoo's name of the cascade whose cascade.yaml has the stage")
+    stage: str
+    batch: int = Field(gt=0)
+    seed: int = Field(ge=0, lt=2**63)
     text_dropout: float = Field(default=0.1, ge=0, le=1)
+    images: float = Field(default=0.25, ge=0, le=1, description="share of rows that are packs of independent images")
+    augmentation_max_time: float = Field(
+        default=0.6, ge=0, le=1, description="the conditioning video's log SNR is lambda(u), u ~ U[0, this]"
+    )
+    crop: tuple[int, int] | None = Field(
+        default=None, strict=False, description="SSR: (H, W) of random spatial crops of the output"
+    )
+    checkpoint_every: int = Field(default=200, gt=0)
+
+
+class StageRecipe(DataRecipe):
+    """How one stage of a cascade is trained (Imagen Video, section 2.5: joint images and videos, v-prediction)."""
+
+    kind: Literal["stage"] = "stage"
+    steps: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    warm_up: int = Field(default=200, ge=0, description="steps of linear warm-up; cosine decay to 0 follows")
+    ema: float = Field(default=0.999, ge=0, lt=1)
     whiten_text: bool = Field(
         default=False, description="start the text projections at whitened text; see ivbench.train.torch_text_whitening"
     )
-    images: float = Field(default=0.25, ge=0, le=1, description="share of rows that are packs of independent images")
     logsnr: NormalLogSNR | None = Field(
         default=None, description="where training looks; None: the stage's schedule at uniform times"
     )
@@ -62,13 +87,6 @@ class StageRecipe(Frozen):
         description="the squared error of x is weighted by sqrt(SNR), from SNR 0.01 up to this; None: the plain "
         "squared error of the stage's prediction",
     )
-    augmentation_max_time: float = Field(
-        default=0.6, ge=0, le=1, description="the conditioning video's log SNR is lambda(u), u ~ U[0, this]"
-    )
-    crop: tuple[int, int] | None = Field(
-        default=None, strict=False, description="SSR: (H, W) of random spatial crops of the output"
-    )
-    checkpoint_every: int = Field(default=200, gt=0)
     strip_every: int = Field(default=1000, gt=0)
 
 

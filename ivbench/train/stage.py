@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,16 @@ from ivbench.train.recipe import StageRecipe
 from ivbench.zoo import find_zoo
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ivbench.train.torch_stage import StageTrainer
 
-__all__ = ["StripMaker", "open_stage"]
+__all__ = ["StripMaker", "find_stage", "open_stage"]
 
+STRIP_BASE = StageSettings(DDIM(), 16, Constant(2.0), Thresholding("static"))
+STRIP_SUPER_RESOLUTION = StageSettings(DDIM(), 8, Constant(0.0), Thresholding("static"))
 _PROMPTS = 8
 _SCALE = 4
-_BASE = StageSettings(DDIM(), 16, Constant(2.0), Thresholding("static"))
-_SUPER_RESOLUTION = StageSettings(DDIM(), 8, Constant(0.0), Thresholding("static"))
 
 
 def open_stage(
@@ -56,14 +59,19 @@ def open_stage(
     resolved = parse(StageRecipe, read_yaml(recipe), str(recipe))
     home = zoo or find_zoo()
     cascade = read_cascade(home / resolved.cascade / "cascade.yaml")
-    stage, before = _stages(cascade, resolved.stage, recipe)
+    stage, before = find_stage(cascade, resolved.stage, recipe)
     encoder = open_text_encoder(cascade.text, zoo=home)
     from ivbench.train.torch_stage import StageTrainer
 
     return StageTrainer(resolved, stage, before, encoder, out, device), StripMaker(stage, before, encoder)
 
 
-def _stages(cascade: CascadeSpec, name: str, recipe: Path) -> tuple[StageSpec, StageSpec | None]:
+def find_stage(cascade: CascadeSpec, name: str, recipe: Path) -> tuple[StageSpec, StageSpec | None]:
+    """The stage that a recipe names, and the one that feeds it.
+
+    Raises:
+        ConfigError: the cascade has no such stage; says the nearest.
+    """
     names = [stage.name for stage in cascade.stages]
     if name not in names:
         raise ConfigError(f'{recipe}: cascade {cascade.name} has no stage "{name}".{did_you_mean(name, names)}')
@@ -71,12 +79,12 @@ def _stages(cascade: CascadeSpec, name: str, recipe: Path) -> tuple[StageSpec, S
 
 
 class StripMaker:
-    """Samples of one stage from fixed validation prompts and fixed noise, so that strips of all steps compare.
+    """Samples of one stage from fixed validation prompts and fixed noise, so that all strips compare.
 
-    A base stage is sampled at w = 2 in 16 steps; the others start from real low-resolution video, unguided, in 8.
+    Stages after the base start from real low-resolution video.
 
     Args:
-        stage: the stage that is trained.
+        stage: whose name and size the samples have.
         before: the stage that feeds it; None for a base model.
         encoder: the frozen text encoder.
     """
@@ -84,7 +92,6 @@ class StripMaker:
     def __init__(self, stage: StageSpec, before: StageSpec | None, encoder: TextEncoder) -> None:
         rows = combinations("validation")[:_PROMPTS]
         self.prompts = [caption(row) for row in rows]
-        self._settings = _BASE if before is None else _SUPER_RESOLUTION
         self._text: TextEmbeddings = encoder.encode(self.prompts)
         self._keys = [NoiseKey(0, text_digest(prompt), stage=stage.name) for prompt in self.prompts]
         generator = np.random.Generator(np.random.Philox(key=0))
@@ -93,20 +100,28 @@ class StripMaker:
         if before is not None:
             self._low = render(scenes, before.frames, before.fps, before.height, before.width)
 
-    def sample(self, trainer: StageTrainer) -> NDArray[np.uint8]:
-        """Sample with the averaged weights: [B, T, H, W, C] uint8."""
+    def sample(self, stage: StageSpec, weights: Mapping[str, Tensor], settings: StageSettings) -> NDArray[np.uint8]:
+        """Sample a stage with these weights: [B, T, H, W, C] uint8."""
         from ivbench.cascade.torch_model import TorchStageModel
 
-        model = TorchStageModel(trainer.stage, {name: value.cpu().numpy() for name, value in trainer.average.items()})
-        return to_uint8(sample_stage(model, self._settings, self._text, self._keys, self._low))
+        model = TorchStageModel(stage, {name: value.cpu().numpy() for name, value in weights.items()})
+        return to_uint8(sample_stage(model, settings, self._text, self._keys, self._low))
 
-    def write(self, trainer: StageTrainer) -> Path:
-        """Write `strips/step-NNNNNN.png`: a row a prompt, its frames side by side."""
-        videos = self.sample(trainer)
+    def write(self, videos: NDArray[np.uint8], path: Path) -> Path:
+        """Write a picture: a row a prompt, its frames side by side."""
         count, frames, height, width, channels = videos.shape
         grid = videos.transpose(0, 2, 1, 3, 4).reshape(count * height, frames * width, channels)
-        path = trainer.folder / "strips" / f"step-{trainer.step:06d}.png"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         picture = Image.fromarray(np.ascontiguousarray(grid))
         picture.resize((picture.width * _SCALE, picture.height * _SCALE), Image.Resampling.NEAREST).save(path)
         return path
+
+    def after_update(self, trainer: StageTrainer, last: bool) -> None:
+        """Every `strip_every` steps of a training and at its end: `strips/step-NNNNNN.png` by the averaged weights.
+
+        A base stage is sampled at w = 2 in 16 steps; the others unguided, in 8.
+        """
+        if last or trainer.step % trainer.recipe.strip_every == 0:
+            settings = STRIP_BASE if self._low is None else STRIP_SUPER_RESOLUTION
+            path = trainer.folder / "strips" / f"step-{trainer.step:06d}.png"
+            self.write(self.sample(trainer.stage, trainer.average, settings), path)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ivbench.train.recipe import StageRecipe
+from ivbench.train.recipe import OptimizerRecipe
 
 __all__ = ["make_optimizer"]
 
 
-def make_optimizer(net: nn.Module, recipe: StageRecipe) -> torch.optim.Optimizer:
+def make_optimizer(net: nn.Module, recipe: OptimizerRecipe) -> torch.optim.Optimizer:
     """AdamW, or Muon.
 
     Muon's update of a matrix is its momentum with all singular values set to one (a convolution's kernel is read as
@@ -20,9 +20,9 @@ def make_optimizer(net: nn.Module, recipe: StageRecipe) -> torch.optim.Optimizer
 
     Args:
         net: whose parameters are trained.
-        recipe: learning rate, weight decay, betas, and which.
+        recipe: which, weight decay and betas; the learning rate is set at each step.
     """
-    shared = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "betas": recipe.betas}
+    shared = {"lr": 0.0, "weight_decay": recipe.weight_decay, "betas": recipe.betas}
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(net.parameters(), **shared)
     from timm.optim import Muon

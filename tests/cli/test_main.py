@@ -84,9 +84,7 @@ def test_a_misspelt_command_gets_a_suggestion_and_exit_code_2() -> None:
     done = ivbench_process("pln")
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.splitlines() == [
-        'Error: no command is called "pln". Did you mean "plan"? See: ivbench --help'
-    ]
+    assert done.stderr.splitlines() == ['Error: no command is called "pln". Did you mean "plan"? See: ivbench --help']
 
 
 def test_an_unknown_command_gets_the_list(capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,15 +121,12 @@ def test_a_mistake_is_one_line(
     assert not (zoo / "out").exists()
 
 
-def test_on_a_terminal_a_bar_shows_loss_rate_and_time_left(zoo: Path) -> None:
-    from types import SimpleNamespace
-
+def test_on_a_terminal_a_bar_shows_loss_rate_and_time_left() -> None:
     from rich.console import Console
 
-    from ivbench.cli.train import _display
+    from ivbench.cli.training import show_steps
 
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    training: Any = SimpleNamespace(step=0, stage=SimpleNamespace(name="base"), recipe=SimpleNamespace(steps=40))
-    with _display(console, training) as show:
+    with show_steps(console, "base", 0, 40) as show:
         show({"step": 10, "loss": 0.25, "rate": 2.0, "left": 3725.0})
-    assert "step 10/40  loss 0.2500  2.00 steps/s  left 1:02:05" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "step 10/40  loss 0.25  2.00 steps/s  left 1:02:05" in console.file.getvalue()  # type: ignore[attr-defined]

@@ -106,9 +106,7 @@ def _balanced(rows: list[Attributes]) -> tuple[Attributes, ...]:
     order that was given.
     """
     tables = (SHAPES, tuple(COLOURS), tuple(BACKGROUNDS), MOTIONS, SIZES)
-    codes = np.array(
-        [[table.index(value) for table, value in zip(tables, astuple(row), strict=False)] for row in rows]
-    )
+    codes = np.array([[table.index(value) for table, value in zip(tables, astuple(row), strict=False)] for row in rows])
     seen = [np.zeros(len(table)) for table in tables]
     left = np.ones(len(rows), bool)
     order = []

@@ -92,6 +92,8 @@ class Sampler(ABC):
 
     order: ClassVar[int]
     """Order of convergence to the data (deterministic: in the sample; stochastic: in the distribution)."""
+    jump: ClassVar[int] = 1
+    """Over how many steps of 1/N a prediction is used; a network that was distilled for two samplers is told."""
 
     @abstractmethod
     def coefficients(self, schedule: Schedule, t: float, s: float) -> Coefficients:

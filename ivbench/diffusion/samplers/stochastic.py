@@ -42,6 +42,7 @@ class Stochastic(Sampler):
     """
 
     order: ClassVar[int] = 1
+    jump: ClassVar[int] = 2
 
     def coefficients(self, schedule: Schedule, t: float, s: float) -> Coefficients:
         """The two moves as one; k = 2 s - t."""

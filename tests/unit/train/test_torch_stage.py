@@ -17,11 +17,13 @@ from safetensors.numpy import load_file  # noqa: E402 - after the gate
 
 from ivbench.diffusion import CosineSchedule, augment  # noqa: E402
 from ivbench.errors import ConfigError, NonFiniteError, StoreError  # noqa: E402
-from ivbench.train import torch_stage  # noqa: E402
+from ivbench.train import torch_examples, torch_stage  # noqa: E402
+from ivbench.train.stage import StripMaker  # noqa: E402
 from ivbench.train.torch_export import export_weights  # noqa: E402
-from ivbench.train.torch_stage import CHECKPOINT, LOG, StageTrainer  # noqa: E402
+from ivbench.train.torch_stage import StageTrainer  # noqa: E402
 from ivbench.train.torch_text_table import TextTable  # noqa: E402
 from ivbench.train.torch_text_whitening import whiten_text  # noqa: E402
+from ivbench.train.torch_training import CHECKPOINT, LOG  # noqa: E402
 from tests.unit.train.tiny import Tiny  # noqa: E402
 
 
@@ -79,9 +81,9 @@ def losses(folder: Path) -> list[float]:
 @pytest.mark.parametrize("kind", ["base", "tsr", "ssr"])
 def test_the_loss_on_a_batch_that_was_not_trained_on_falls(tiny: Any, tmp_path: Path, kind: str) -> None:
     training = trainer(tiny, tmp_path, kind, steps=20, checkpoint_every=20)
-    before = training._loss(training._batches(1000)).item()
+    before = training._loss(training._data(1000)).item()
     training.run(ignore)
-    after = training._loss(training._batches(1000)).item()
+    after = training._loss(training._data(1000)).item()
     assert after < 0.93 * before
 
 
@@ -127,23 +129,24 @@ def test_a_finished_training_does_nothing_more(tiny: Any, finished: Path) -> Non
 
 
 def test_strips_are_asked_for_at_their_steps_and_at_the_end(tiny: Any, tmp_path: Path) -> None:
-    steps: list[int] = []
-    trainer(tiny, tmp_path, steps=5, strip_every=2).run(ignore, lambda training: steps.append(training.step))
-    assert steps == [2, 4, 5]
+    strips = StripMaker(tiny.stage(), None, tiny.encoder())
+    trainer(tiny, tmp_path, steps=5, strip_every=2).run(ignore, strips.after_update)
+    names = sorted(path.name for path in (tmp_path / "strips").iterdir())
+    assert names == [f"step-00000{step}.png" for step in (2, 4, 5)]
 
 
-def test_a_kill_at_a_strip_makes_it_again(tiny: Any, tmp_path: Path) -> None:
-    strips: list[int] = []
+def test_a_kill_before_a_checkpoint_repeats_what_was_shown_after_the_one_before(tiny: Any, tmp_path: Path) -> None:
+    seen: list[int] = []
 
-    def killed(training: StageTrainer) -> None:
-        strips.append(training.step)
-        if len(strips) == 2:
+    def killed(training: StageTrainer, last: bool) -> None:
+        seen.append(training.step)
+        if len(seen) == 4:
             raise Killed
 
     with pytest.raises(Killed):
-        trainer(tiny, tmp_path, strip_every=2).run(ignore, killed)
-    trainer(tiny, tmp_path, strip_every=2).run(ignore, killed)
-    assert strips == [2, 4, 4, 6]
+        trainer(tiny, tmp_path).run(ignore, killed)
+    trainer(tiny, tmp_path).run(ignore, killed)
+    assert seen == [1, 2, 3, 4, 3, 4, 5, 6]
 
 
 def test_a_clean_head_needs_a_loss_that_no_single_row_decides(tiny: Any, tmp_path: Path) -> None:
@@ -158,19 +161,19 @@ def test_the_conditioning_video_is_noised_by_as_much_as_the_net_is_told(
 ) -> None:
     """At the low resolution, at lambda(u) with u ~ U[0, augmentation_max_time]."""
     training = trainer(tiny, tmp_path, "ssr", batch=64, images=0.0, augmentation_max_time=0.6)
-    batch = training._batches(0)
     seen: dict[str, Any] = {}
 
     def watched(low: Any, noise: Any, logsnr: Any) -> Any:
-        seen.update(noise=noise, logsnr=logsnr)
+        seen.update(low=low, noise=noise, logsnr=logsnr)
         return augment(low, noise, logsnr)
 
-    monkeypatch.setattr(torch_stage, "augment", watched)
-    video, told = training._augmented(batch)
+    monkeypatch.setattr(torch_examples, "augment", watched)
+    example = training._data(0)
+    told = example.augmentation
     assert told is not None
-    assert video is not None
-    assert batch.low is not None
-    assert (tuple(seen["noise"].shape), tuple(video.shape)) == (batch.low.shape, batch.video.shape)
+    assert example.conditioning is not None
+    assert tuple(seen["noise"].shape) == tuple(seen["low"].shape) == (64, 4, 6, 10, 3)
+    assert example.conditioning.shape == example.video.shape
     np.testing.assert_allclose(told, seen["logsnr"])
     schedule = CosineSchedule()
     times = sorted(schedule.time(value) for value in told.tolist())
@@ -285,8 +288,8 @@ def test_a_perfect_prediction_has_no_loss(
     """A net that is handed the clean video answers in closed form; then the target must be what it answers."""
     stage = tiny.stage().model_copy(update={"parameterization": parameterization})
     training = StageTrainer(tiny.recipe(), stage, None, tiny.encoder(), tmp_path)
-    batch = training._batches(0)
-    x = torch.from_numpy(batch.video).double()
+    data = training._data(0)
+    x = data.video.double()
 
     def oracle(z: Any, logsnr: Any, context: Any) -> Any:
         logsnr = logsnr.double()[:, None, None, None, None]
@@ -296,7 +299,7 @@ def test_a_perfect_prediction_has_no_loss(
 
     monkeypatch.setattr(training.net, "forward", oracle)
     monkeypatch.setattr(torch_stage, "draw_logsnr", lambda times, *_: 4 - 8 * times)
-    assert training._loss(batch).item() < 1e-8
+    assert training._loss(data).item() < 1e-8
 
 
 def test_exported_weights_are_the_average_in_half_precision(tiny: Any, finished: Path, tmp_path: Path) -> None:
@@ -310,7 +313,7 @@ def test_exported_weights_are_the_average_in_half_precision(tiny: Any, finished:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 def test_weights_that_float16_cannot_hold_are_not_exported(value: float, tmp_path: Path) -> None:
-    with pytest.raises(NonFiniteError, match=r"averaged weight w is not finite in float16"):
+    with pytest.raises(NonFiniteError, match=r"the weight w is not finite in float16"):
         export_weights({"w": torch.tensor([1.0, value])}, tmp_path / "w.safetensors")
     assert not (tmp_path / "w.safetensors").exists()
 

@@ -1,0 +1,87 @@
+"""A finished student as a cascade of its own: its stage, and the teacher's stages before it, ready to be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ivbench.config import CardConfig, file_digest
+from ivbench.results.atomic import write_bytes
+from ivbench.spec import CascadeSpec, StageSpec
+from ivbench.zoo import Card
+
+__all__ = ["write_student"]
+
+
+def write_student(teacher: Card, stage: StageSpec, weights: bytes, about: dict[str, Any], folder: Path) -> Path:
+    """Write a cascade's folder: cascade.yaml, the weights, and last the card, so that a card means a whole folder.
+
+    Args:
+        teacher: the card of the cascade that was distilled; its stages before `stage` are copied.
+        stage: the student's spec.
+        weights: the student's safetensors file.
+        about: the card's details: recipe, teacher, updates.
+        folder: its name is the cascade's.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DigestError: a file of the teacher's is not what its card says.
+        StoreError: the place cannot be written.
+    """
+    spec = teacher.cascade()
+    earlier = [one.name for one in spec.stages[: [one.name for one in spec.stages].index(stage.name)]]
+    files = {f"{name}.safetensors": teacher.weights_path(name).read_bytes() for name in earlier}
+    files[f"{stage.name}.safetensors"] = weights
+    files["cascade.yaml"] = _written(_cascade(spec, earlier, stage, folder.name))
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    card = {
+        "name": folder.name,
+        "kind": "cascade",
+        "description": f"{teacher.name} up to {stage.name}, which is {_words(stage)}",
+        "licence": teacher.config.licence,
+        "text_encoder": spec.text.encoder,
+        "sampling": _sampling(teacher.config, earlier, stage),
+        "weights": {name: f"{name}.safetensors" for name in (*earlier, stage.name)},
+        "files": {name: {"sha256": file_digest(folder / name), "bytes": len(data)} for name, data in files.items()},
+        "details": about,
+    }
+    write_bytes(folder / "card.yaml", _written(card))
+    return folder
+
+
+def _cascade(spec: CascadeSpec, earlier: list[str], stage: StageSpec, name: str) -> dict[str, Any]:
+    stages = [*(spec.stage(one) for one in earlier), stage]
+    return {
+        "name": name,
+        "text": spec.text.model_dump(mode="json"),
+        "stages": [one.model_dump(mode="json", exclude_defaults=True) for one in stages],
+    }
+
+
+def _sampling(card: CardConfig, earlier: list[str], stage: StageSpec) -> dict[str, Any]:
+    """The teacher's settings, but for what the student was distilled to; keys of stages that are left out go too."""
+    data = card.sampling.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    kept = {*earlier, stage.name, "base", "tsr", "ssr", "sr", "default"}
+    sampling = {axis: {key: value for key, value in values.items() if key in kept} for axis, values in data.items()}
+    if stage.distilled is not None and stage.distilled.steps is not None:
+        sampling.setdefault("steps", {})[stage.name] = stage.distilled.steps
+        sampling.setdefault("sampler", {})[stage.name] = stage.distilled.samplers[0]
+    return sampling
+
+
+def _words(stage: StageSpec) -> str:
+    distilled = stage.distilled
+    assert distilled is not None
+    parts = [] if distilled.guidance is None else ["conditioned on w"]
+    if distilled.steps is not None:
+        parts.append(f"distilled to {distilled.steps} steps of {' and '.join(distilled.samplers)}")
+    return ", ".join(parts)
+
+
+def _written(data: dict[str, Any]) -> bytes:
+    return yaml.safe_dump(data, sort_keys=False, width=120, allow_unicode=True).encode()

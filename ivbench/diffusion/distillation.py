@@ -23,12 +23,12 @@ class Second:
     Attributes:
         logsnr: nats: where it takes place.
         down: the teacher's first DDIM step, to that place, from z_t and its first prediction x_1.
-        first: share of x_1 in the target, in [0, 1): target = first x_1 + (1 - first) x_2.
+        target: factors of z_t, x_1 and the second prediction x_2 in the student's target.
     """
 
     logsnr: float
     down: Coefficients
-    first: float
+    target: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,18 @@ def halving_lesson(schedule: Schedule, index: int, steps: int) -> Lesson:
     teacher's second prediction.
     """
     _require_index(index, steps)
-    return _lesson(schedule, index / steps, (index - 0.5) / steps, (index - 1) / steps)
+    t, middle, end = index / steps, (index - 0.5) / steps, (index - 1) / steps
+    if index == 1:
+        return _lesson(schedule, t, middle, (0.0, 0.0, 1.0))
+    return _lesson(schedule, t, middle, _two_steps_in_one(schedule, t, middle, end))
 
 
 def stochastic_lesson(schedule: Schedule, index: int, steps: int) -> Lesson:
     """A student of the stochastic sampler jumps 2/N in one evaluation where its teacher takes two DDIM steps of 1/N.
 
     The teacher is the student of `steps` DDIM steps. At i = 1 the sampler's last step returns x_hat: there the target
-    is the teacher's own prediction.
+    is the teacher's own prediction. At i = 2 the teacher ends with its second prediction, while the student's jump
+    leaves a trace of z_t, sigma_0 / sigma_t: its target makes up for it, or the variance would be 1e-5 off.
 
     Args:
         schedule: log SNR of time.
@@ -84,7 +88,11 @@ def stochastic_lesson(schedule: Schedule, index: int, steps: int) -> Lesson:
     _require_index(index, steps)
     if index == 1:
         return keeping_lesson(schedule, index, steps)
-    return _lesson(schedule, index / steps, (index - 1) / steps, (index - 2) / steps)
+    t, middle, end = index / steps, (index - 1) / steps, (index - 2) / steps
+    if index == 2:
+        jump = ddim_coefficients(schedule.logsnr(t), schedule.logsnr(0.0))
+        return _lesson(schedule, t, middle, (-jump.z / jump.x, 0.0, 1.0 / jump.x))
+    return _lesson(schedule, t, middle, _two_steps_in_one(schedule, t, middle, end))
 
 
 def keeping_lesson(schedule: Schedule, index: int, steps: int) -> Lesson:
@@ -97,18 +105,20 @@ def keeping_lesson(schedule: Schedule, index: int, steps: int) -> Lesson:
     return Lesson(schedule.logsnr(index / steps))
 
 
-def _lesson(schedule: Schedule, t: float, middle: float, end: float) -> Lesson:
-    """Two DDIM steps t -> middle -> end, whose predictions one step t -> end weighs as `Second.first` says.
-
-    With z' = a z + b x_1 and z'' = c z' + d x_2 the one step's x solves (a c) z + (b c + d) x = z''.
-    """
+def _lesson(schedule: Schedule, t: float, middle: float, target: tuple[float, float, float]) -> Lesson:
     logsnr_t, logsnr_middle = schedule.logsnr(t), schedule.logsnr(middle)
-    down = ddim_coefficients(logsnr_t, logsnr_middle)
-    if end <= 0.0:
-        return Lesson(logsnr_t, Second(logsnr_middle, down, 0.0))
-    further = ddim_coefficients(logsnr_middle, schedule.logsnr(end))
+    return Lesson(logsnr_t, Second(logsnr_middle, ddim_coefficients(logsnr_t, logsnr_middle), target))
+
+
+def _two_steps_in_one(schedule: Schedule, t: float, middle: float, end: float) -> tuple[float, float, float]:
+    """The x with which one DDIM step t -> end lands where t -> middle -> end lands, as shares of x_1 and x_2.
+
+    With z' = a z + b x_1 and z'' = c z' + d x_2 it solves (a c) z + (b c + d) x = z'': no difference of large numbers.
+    """
+    down = ddim_coefficients(schedule.logsnr(t), schedule.logsnr(middle))
+    further = ddim_coefficients(schedule.logsnr(middle), schedule.logsnr(end))
     first = further.z * down.x
-    return Lesson(logsnr_t, Second(logsnr_middle, down, first / (first + further.x)))
+    return 0.0, first / (first + further.x), further.x / (first + further.x)
 
 
 def _require_index(index: int, steps: int) -> None:

@@ -26,16 +26,18 @@ _SUITE = {
     "description": "Good videos, and bad ones of few steps.",
     "prompts": {"source": "shapes:test", "count": 96},
     "runs": 1,
-    "cells": [
-        {"label": "card settings"},
-        {"label": "few steps", "steps": {"base": 3, "sr": 2}},
-        {"label": "fewest steps", "steps": {"base": 2, "sr": 1}},
-    ],
 }
+_GOOD = {"label": "card settings"}
+_BAD = (
+    {"label": "few steps", "steps": {"base": 3, "sr": 2}},
+    {"label": "fewest steps", "steps": {"base": 2, "sr": 1}},
+)
 
 
 def probe_agreement(models: Models, store: Store, reporter: Reporter, probes: Sequence[str]) -> Agreements:
     """Sample a cascade of the shapes domain well and badly, and let probes and judge look.
+
+    A cascade that was distilled to its steps is sampled by its card's settings alone.
 
     Args:
         models: the cascade, and where probes are looked up.
@@ -50,7 +52,9 @@ def probe_agreement(models: Models, store: Store, reporter: Reporter, probes: Se
     for name, probe in loaded.items():
         if not isinstance(probe, AttributeJudge):
             raise ConfigError(f'"{name}" has no attribute heads to ask. Name a frame or a video probe.')
-    plan = build_plan(parse_suite(_SUITE), cascade_source(models.card, models.zoo))
+    source = cascade_source(models.card, models.zoo)
+    fixed = any(stage.distilled is not None and stage.distilled.steps is not None for stage in source.spec.stages)
+    plan = build_plan(parse_suite(_SUITE | {"cells": [_GOOD, *(() if fixed else _BAD)]}), source)
     sampling = Sampling(sample_plan(plan, store, models, reporter))
     return {
         cell.label: {

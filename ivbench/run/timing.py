@@ -20,6 +20,7 @@ from ivbench.errors import NonFiniteError
 from ivbench.plan import SampleTask
 from ivbench.run.job import Entry, Job
 from ivbench.run.sampling import stage_settings
+from ivbench.spec import StageSpec
 from ivbench.text import TextEmbeddings
 
 __all__ = ["TIMING_BATCH", "Timing"]
@@ -96,7 +97,7 @@ class Timing:
         model = self._job.models.stage_model(task.weights, task.stage)
         text, keys, low = self._inputs(model)
         settings = stage_settings(task)
-        _sample_once(model, _one_step(task), text, keys, low)
+        _sample_once(model, _warm_up(model.stage, task), text, keys, low)
         seconds: list[float] = []
         with _PeakMemory(self._job.models.device) as memory:
             while len(seconds) < _REPEATS and sum(seconds) < _ENOUGH:
@@ -115,7 +116,10 @@ class Timing:
         return text, keys, low
 
 
-def _one_step(task: SampleTask) -> StageSettings:
+def _warm_up(stage: StageSpec, task: SampleTask) -> StageSettings:
+    """One step; a stage that was distilled to its steps takes them all."""
+    if stage.distilled is not None and stage.distilled.steps is not None:
+        return stage_settings(task)
     return stage_settings(task.model_copy(update={"sampling": task.sampling.model_copy(update={"num_steps": 1})}))
 
 

@@ -22,6 +22,12 @@ class GuidanceRecipe(Frozen):
     updates: int = Field(gt=0)
     learning_rate: float = Field(gt=0, description="at the start; it falls linearly to 0")
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not 0 <= self.weights[0] < self.weights[1]:
+            raise ValueError(f"weights must be [least, largest w] from 0 up, got {list(self.weights)}")
+        return self
+
 
 class StudentRecipe(Frozen):
     """A student by its number of steps (Salimans & Ho 2022, 2202.00512; Meng et al. 2022, section 3.2)."""

@@ -37,10 +37,11 @@ def lesson_target(denoise_x: DenoiseRows, z: Tensor, lessons: Sequence[Lesson]) 
         return target
     rows = torch.tensor([row for row, _ in pairs], device=z.device)
     first = target[rows]
-    by_z, by_x, share = (
+    by_z, by_x, *target_by = (
         torch.tensor(values, dtype=z.dtype, device=z.device)[:, None, None, None, None]
-        for values in zip(*((second.down.z, second.down.x, second.first) for _, second in pairs), strict=True)
+        for values in zip(*((second.down.z, second.down.x, *second.target) for _, second in pairs), strict=True)
     )
     middle = torch.tensor([second.logsnr for _, second in pairs], dtype=torch.float64, device=z.device)
     second = denoise_x(by_z * z[rows] + by_x * first, middle, rows)
-    return target.index_copy(0, rows, share * first + (1 - share) * second)
+    combined = target_by[0] * z[rows] + target_by[1] * first + target_by[2] * second
+    return target.index_copy(0, rows, combined)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,7 @@ class GaussianModel:
         self.evaluations = 0
         self.told: list[float | None] = []
         self.conditioned: list[Floats | None] = []
+        self.asked: list[tuple[float, int]] = []
 
     def evaluator(self, text: TextEmbeddings, conditioning: Floats | None, augmentation: float | None) -> Any:
         self.told.append(augmentation)
@@ -81,6 +83,11 @@ class _Evaluator:
     def pair(self, z: Floats, logsnr: float) -> tuple[Floats, Floats]:
         self._model.evaluations += 2
         return self._predict(z, logsnr, self._means), self._predict(z, logsnr, 0 * self._means)
+
+    def distilled(self, z: Floats, logsnr: float, w: float, jump: int) -> Floats:
+        self._model.evaluations += 1
+        self._model.asked.append((w, jump))
+        return self._predict(z, logsnr, (1 + w) * self._means)
 
     def _predict(self, z: Floats, logsnr: float, mean: Any) -> Floats:
         alpha, variance = (1 / (1 + np.exp(-logsnr))) ** 0.5, 1 / (1 + np.exp(logsnr))
@@ -187,6 +194,61 @@ def test_the_model_is_evaluated_as_often_as_was_said_before(sampler: Any, guidan
     how = settings_of(sampler=sampler, num_steps=6, guidance=guidance)
     sample_stage(model, how, text(), keys())
     assert model.evaluations == how.nfe(model.stage)
+
+
+def student(**facts: Any) -> StageSpec:
+    """A base stage, distilled."""
+    unet = UNET | {
+        "guidance_embedding": "guidance" in facts,
+        "jump_embedding": len(facts.get("samplers", ())) > 1,
+    }
+    data = stage("base").model_dump() | {"unet": unet, "distilled": facts}
+    return StageSpec.model_validate(data)
+
+
+BOTH: dict[str, Any] = {"guidance": (0, 16), "samplers": ("ddim", "stochastic"), "steps": 8}
+
+
+@pytest.mark.parametrize(("sampler", "jump"), [(DDIM(), 1), (Stochastic(), 2)])
+def test_a_distilled_network_is_evaluated_exactly_n_times_and_told_weight_and_jump(sampler: Any, jump: int) -> None:
+    model = GaussianModel(student(**BOTH))
+    how = settings_of(sampler=sampler, num_steps=8, guidance=Oscillating(15.0, 1.0, stages=("base",)))
+    sample_stage(model, how, text(), keys())
+    assert model.evaluations == how.nfe(model.stage) == 8
+    assert model.asked == [(w, jump) for w in (15, 1, 15, 1, 15, 1, 15, 1)]
+
+
+def test_told_the_weight_a_network_replaces_classifier_free_guidance() -> None:
+    """Guided, the closed form has the text's mean times 1 + w: a student that says so samples alike."""
+    how = settings_of(num_steps=8, guidance=Constant(2.0), thresholding=Thresholding("none"))
+    told = sample_stage(GaussianModel(student(**BOTH)), how, text(), keys())
+    np.testing.assert_allclose(told, sample_stage(GaussianModel(stage("base")), how, text(), keys()), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("facts", "changes", "message"),
+    [
+        (BOTH, {"num_steps": 4}, "distilled to 8 steps of ddim or 8 steps of stochastic, got 4 of ddim"),
+        (BOTH, {"sampler": Ancestral(gamma=0.1)}, "got 8 of ancestral"),
+        (BOTH, {"guidance": Constant(16.5)}, "knows w from 0 to 16, got w=16.5"),
+        ({"samplers": ("ddim",), "steps": 8}, {}, "guidance on top of a distilled stage is not allowed, got w=1"),
+    ],
+)
+def test_what_a_stage_was_not_distilled_for_is_refused(
+    facts: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    model = GaussianModel(student(**facts))
+    with pytest.raises(ConfigError, match=message):
+        sample_stage(model, settings_of(**{"num_steps": 8, **changes}), text(), keys())
+    assert model.evaluations == 0
+
+
+def test_an_adapter_that_cannot_tell_the_weight_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = GaussianModel(student(**BOTH))
+    plain = SimpleNamespace(conditional=None, pair=None)
+    monkeypatch.setattr(model, "evaluator", lambda *_: plain)
+    with pytest.raises(ConfigError, match="its adapter cannot tell the network guidance weight and jump"):
+        sample_stage(model, settings_of(num_steps=8), text(), keys())
 
 
 @pytest.mark.parametrize(("snr", "told"), [(3.0, np.log(3.0)), (None, 20.0)])

@@ -39,9 +39,9 @@ STAGE = StageSpec.model_validate(
 )
 
 
-def weights(dtype: Any = np.float32) -> dict[str, Any]:
+def weights(dtype: Any = np.float32, stage: StageSpec = STAGE) -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    return {name: (0.2 * rng.standard_normal(s)).astype(dtype) for name, s in parameters(STAGE.unet).items()}
+    return {name: (0.2 * rng.standard_normal(s)).astype(dtype) for name, s in parameters(stage.unet).items()}
 
 
 def text(zero: bool = False) -> TextEmbeddings:
@@ -73,6 +73,34 @@ def test_an_evaluator_prepares_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for logsnr in (-2.0, 0.0, 2.0):
         evaluator.pair(z, logsnr)
     assert len(calls) == 1
+
+
+STUDENT = StageSpec.model_validate(
+    STAGE.model_dump()
+    | {
+        "unet": STAGE.unet.model_dump() | {"guidance_embedding": True, "jump_embedding": True},
+        "distilled": {"guidance": (0, 16), "samplers": ("ddim", "stochastic"), "steps": 8},
+    }
+)
+
+
+def test_a_distilled_network_is_told_weight_and_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, calls = TorchStageModel(STUDENT, weights(stage=STUDENT)), []
+    prepare = model._net.prepare
+    monkeypatch.setattr(model._net, "prepare", lambda *a, **k: calls.append(k) or prepare(*a, **k))
+    evaluator, z = model.evaluator(text(), video(3), 1.0), model.to_backend(video(2))
+    found = {(w, jump): evaluator.distilled(z, 0.5, w, jump) for w in (0.0, 6.0) for jump in (1, 2)}
+    assert [(k["guidance"].tolist(), k["jump"].tolist()) for k in calls] == [([w] * 3, [j] * 3) for w, j in found]
+    evaluator.distilled(z, -0.5, 6.0, 2)
+    assert len(calls) == 4  # prepared once for each
+    values = list(found.values())
+    assert all((a - b).abs().amax() > 1e-4 for i, a in enumerate(values) for b in values[:i])
+
+
+def test_guidance_on_top_of_a_distilled_network_is_refused() -> None:
+    evaluator = TorchStageModel(STUDENT, weights(stage=STUDENT)).evaluator(text(), video(3), 1.0)
+    with pytest.raises(ConfigError, match=r"classifier-free guidance on top of it is not allowed"):
+        evaluator.pair(torch.from_numpy(video(2)), 0.5)
 
 
 def test_half_precision_weights_are_computed_in_float32() -> None:

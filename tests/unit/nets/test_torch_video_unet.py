@@ -33,6 +33,7 @@ FULL: dict[str, Any] = SMALL | {
     "conditioning": True,
     "augmentation": True,
     "guidance_embedding": True,
+    "jump_embedding": True,
     "coordinates": True,
     "head_film": True,
 }
@@ -67,6 +68,7 @@ def inputs(own: VideoUNetSpec, batch: int = B, frames: int = T, size: tuple[int,
         "conditioning": normal(batch, frames, *size, 3, seed=3) if own.conditioning else None,
         "augmentation": normal(batch, seed=4) if own.augmentation else None,
         "guidance": normal(batch, seed=5) if own.guidance_embedding else None,
+        "jump": normal(batch, seed=6) if own.jump_embedding else None,
     }
 
 
@@ -91,6 +93,7 @@ def specs(draw: st.DrawFn) -> VideoUNetSpec:
         conditioning=conditioning,
         augmentation=conditioning and draw(st.booleans()),
         guidance_embedding=draw(st.booleans()),
+        jump_embedding=draw(st.booleans()),
         coordinates=draw(st.booleans()),
         clean_head=draw(st.booleans()),
         head_film=draw(st.booleans()),
@@ -340,6 +343,7 @@ def test_a_clean_head_returns_v_of_the_video_that_it_makes() -> None:
             r"embeds augmentation: give it as \[B\]",
         ),
         ({"guidance_embedding": True}, {"guidance": None}, r"embeds guidance: give it as \[B\]"),
+        ({"jump_embedding": True}, {"jump": None}, r"embeds jump: give it as \[B\]"),
         ({}, {"guidance": normal(B)}, "does not embed guidance: give None"),
         ({}, {"tokens": normal(B, L, D + 1)}, "text tokens must have width 6, got 7"),
     ],

@@ -13,8 +13,10 @@ from ivbench.config import Guidance, StageSampling, Thresholding
 from ivbench.config.profile import PROFILES
 from ivbench.config.suite import MetricConfig, ReferenceConfig
 from ivbench.errors import ConfigError
-from ivbench.plan import CascadeSource, Execution
+from ivbench.plan import CascadeSource, Execution, cascade_source
 from ivbench.plan.ids import encode_payload, extract_payload, sample_payload, score_payload, task_id
+from ivbench.spec import DistilledSpec
+from ivbench.zoo import read_card
 
 # Mutated fields hold values that no loaded spec could, so that every field can be changed alone.
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
@@ -130,6 +132,28 @@ def test_every_resolved_field_of_a_sample_task_changes_its_id(source: CascadeSou
         "consumes[1]",
     ):
         assert path in ids, path
+
+
+def test_how_a_stage_was_distilled_is_part_of_its_id_and_only_where_it_was(source: CascadeSource) -> None:
+    plain = sample_payload(**sample_arguments(source, CONSTANT))
+    assert "distilled" not in plain["stage"]
+    assert "jump_embedding" not in plain["stage"]["unet"]
+    facts = DistilledSpec(guidance=(0.0, 16.0), samplers=("ddim", "stochastic"), steps=8)
+    own = source.spec.stages[1]
+    unet = own.unet.model_copy(update={"guidance_embedding": True, "jump_embedding": True})
+    ids = {task_id(plain)}
+    mutated = [facts, *(changed for _, changed in mutations(facts))]
+    for distilled in mutated:
+        stage = own.model_copy(update={"unet": unet, "distilled": distilled})
+        spec = source.spec.model_copy(update={"stages": (source.spec.stages[0], stage, source.spec.stages[2])})
+        ids.add(task_id(sample_payload(**sample_arguments(source.model_copy(update={"spec": spec}), CONSTANT))))
+    assert len(mutated) > 5
+    assert len(ids) == 1 + len(mutated)
+
+
+def test_the_shipped_cascades_identity_is_the_one_from_before_distillation() -> None:
+    """A golden value: written when specs had no `distilled` and no `jump_embedding`."""
+    assert cascade_source(read_card("imagen-video")).digest.startswith("06c8765214dd89bf")
 
 
 def test_kind_and_format_version_are_part_of_every_id(source: CascadeSource) -> None:

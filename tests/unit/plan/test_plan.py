@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ivbench.config import SuiteConfig, parse_suite, read_suite
+from ivbench.config import SuiteConfig, parse_cascade, parse_suite, read_suite
 from ivbench.data.shapes import prompts as shapes_prompts
 from ivbench.errors import ConfigError, MissingFileError
 from ivbench.plan import CascadeSource, Execution, Plan, blocks, build_plan, estimate, read_plan, write_plan
@@ -215,12 +215,74 @@ def test_network_evaluations_are_counted_as_guidance_makes_them(suite: SuiteConf
     assert found[1].costs[0].flops == 16 * spec.stages[0].flops(spec.text.length)
 
 
-def test_a_distilled_network_is_evaluated_once_a_step(suite: SuiteConfig, source: CascadeSource) -> None:
-    base = source.spec.stages[0]
-    distilled = base.model_copy(update={"unet": base.unet.model_copy(update={"guidance_embedding": True})})
-    spec = source.spec.model_copy(update={"stages": (distilled, *source.spec.stages[1:])})
-    found = plan(changed(suite, grid=None), source.model_copy(update={"spec": spec})).cells[0]
-    assert [cost.nfe for cost in found.costs] == [8, 8, 8]
+def distilled(source: CascadeSource, stage: int, **facts: Any) -> CascadeSource:
+    """The source with one stage distilled."""
+    stages = [one.model_dump() for one in source.spec.stages]
+    stages[stage]["distilled"] = facts
+    stages[stage]["unet"]["guidance_embedding"] = facts.get("guidance") is not None
+    stages[stage]["unet"]["jump_embedding"] = len(facts.get("samplers", ())) > 1
+    spec = parse_cascade(source.spec.model_dump() | {"stages": stages})
+    return source.model_copy(update={"spec": spec})
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "stochastic"])
+def test_a_distilled_network_is_evaluated_once_a_step(suite: SuiteConfig, source: CascadeSource, sampler: str) -> None:
+    student = distilled(source, 0, guidance=(0, 16), samplers=("ddim", "stochastic"), steps=8)
+    own = {"guidance": "oscillate(15,1)", "sampler": {"base": sampler, "sr": "ddim"}}
+    found = plan(changed(suite, grid=None, cells=[own, {"guidance": 3, "sampler": own["sampler"]}]), student).cells
+    assert [cost.nfe for cost in found[0].costs] == [8, 8, 8]
+    assert [cost.nfe for cost in found[1].costs] == [8, 8, 8]
+    assert found[0].costs[0].flops == 8 * source.spec.stages[0].flops(source.spec.text.length)
+
+
+@pytest.mark.parametrize(
+    ("facts", "cell", "said"),
+    [
+        (
+            {"guidance": (0, 16), "samplers": ("ddim",), "steps": 8},
+            {"steps": {"base": 16}},
+            'stage "base" is distilled to 8 steps of ddim, got 16 of ddim. Set steps.base: 8 and sampler.base: ddim',
+        ),
+        (
+            {"guidance": (0, 16), "samplers": ("ddim",), "steps": 8},
+            {"sampler": "stochastic"},
+            "distilled to 8 steps of ddim, got 8 of stochastic",
+        ),
+        (
+            {"guidance": (0, 16), "samplers": ("ddim", "stochastic"), "steps": 8},
+            {"sampler": "ancestral"},
+            "distilled to 8 steps of ddim or 8 steps of stochastic, got 8 of ancestral",
+        ),
+        (
+            {"guidance": (0, 16), "samplers": ("ddim",), "steps": 8},
+            {"guidance": "oscillate(17,1)"},
+            "takes the guidance weight as an input and knows w from 0 to 16, got w=17",
+        ),
+        (
+            {"samplers": ("ddim",), "steps": 8},
+            {"guidance": 3},
+            "classifier-free guidance on top of a distilled stage is not allowed, got w=3. Set guidance.base: 0",
+        ),
+    ],
+)
+def test_what_a_stage_was_not_distilled_for_is_refused(
+    suite: SuiteConfig, source: CascadeSource, facts: dict[str, Any], cell: dict[str, Any], said: str
+) -> None:
+    student = distilled(source, 0, **facts)
+    plan(changed(suite, grid=None, cells=[{"guidance": 0}]), student)
+    with pytest.raises(ConfigError) as caught:
+        plan(changed(suite, grid=None, cells=[cell]), student)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_after_guidance_distillation_alone_any_sampler_and_number_of_steps_may_be_used(
+    suite: SuiteConfig, source: CascadeSource
+) -> None:
+    student = distilled(source, 0, guidance=(0, 16))
+    cells = [{"sampler": "heun", "steps": 3}, {"sampler": "ancestral", "steps": 5}]
+    found = plan(changed(suite, grid=None, cells=cells), student).cells
+    assert [cell.costs[0].nfe for cell in found] == [5, 5]
 
 
 def test_quick_samples_in_two_minutes_at_the_promised_speed(source: CascadeSource, tmp_path: Path) -> None:

@@ -90,6 +90,29 @@ def test_a_cascade_begins_with_a_base() -> None:
             'stage "base": unet.clean_head needs parameterization v, got eps',
         ),
         (stage("base", 4, 6, 10, scheduler="cosine"), "Extra inputs are not permitted"),
+        (
+            stage("base", 4, 6, 10, unet=unet(guidance_embedding=True)),
+            r"unet.guidance_embedding goes with distilled.guidance, it must be False here",
+        ),
+        (
+            stage("base", 4, 6, 10, distilled={"guidance": (0, 16)}),
+            r"unet.guidance_embedding goes with distilled.guidance, it must be True here",
+        ),
+        (
+            stage("base", 4, 6, 10, distilled={"samplers": ("ddim", "stochastic"), "steps": 8}),
+            r"unet.jump_embedding goes with two distilled.samplers, it must be True here",
+        ),
+        (stage("base", 4, 6, 10, distilled={}), "needs guidance .least, largest w., or samplers and steps"),
+        (stage("base", 4, 6, 10, distilled={"steps": 8}), "samplers and distilled.steps go together"),
+        (
+            stage("base", 4, 6, 10, distilled={"samplers": ("ddim", "ddim"), "steps": 8}),
+            "samplers and distilled.steps go together",
+        ),
+        (stage("base", 4, 6, 10, distilled={"samplers": ("heun",), "steps": 8}), "'ddim' or 'stochastic'"),
+        (
+            stage("base", 4, 6, 10, unet=unet(guidance_embedding=True), distilled={"guidance": (3, 1)}),
+            r"must be .least, largest w. from 0 up, got .3.0, 1.0.",
+        ),
     ],
 )
 def test_a_stage_that_can_not_be_is_refused_with_the_reason(wrong: dict[str, Any], message: str) -> None:

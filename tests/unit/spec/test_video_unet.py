@@ -85,6 +85,10 @@ def test_count_of_the_minimal_net_is_the_sum_by_hand() -> None:
             {"guidance_embedding": True},
             {"embedding.guidance.weight": (16, 64), "embedding.guidance.bias": (16,)},
         ),
+        (
+            {"jump_embedding": True},
+            {"embedding.jump.weight": (16, 64), "embedding.jump.bias": (16,)},
+        ),
         ({"head_film": True}, {"head.film.weight": (16, 16), "head.film.bias": (16,)}),
         (
             {"temporal": ("attention",)},
@@ -216,7 +220,7 @@ def test_flops_leave_out_what_is_computed_once_a_stage() -> None:
     wider = spec(spatial_attention=(True,), text_dim=1004)
     size = (FRAMES, HEIGHT, WIDTH, TOKENS)
     assert flops(wider, *size) == flops(attentive, *size)
-    told = spec(conditioning=True, augmentation=True, guidance_embedding=True)
+    told = spec(conditioning=True, augmentation=True, guidance_embedding=True, jump_embedding=True)
     assert flops(told, *size) == plain
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from ivbench.config import parse, read_yaml
 from ivbench.errors import ConfigError, MissingFileError
+from ivbench.train.distillation_recipe import DistillationRecipe
 from ivbench.train.recipe import KINDS, StageRecipe, find_recipe, recipe_kind
 
 ZOO = Path(__file__).parents[3] / "zoo"
@@ -21,6 +22,8 @@ def test_every_recipe_of_the_zoo_is_found_and_of_a_known_kind(path: Path) -> Non
     assert recipe_kind(data, path.name) in KINDS
     if data["kind"] == "stage":
         parse(StageRecipe, data, path.name)
+    if data["kind"] == "distillation":
+        assert parse(DistillationRecipe, data, path.name).phases
 
 
 def test_a_path_is_a_recipe_too(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from ivbench.config.conclusions import ConclusionConfig
 from ivbench.config.parse import Frozen, parse
 from ivbench.config.published import SECONDS, PublishedConfig, PublishedValue, read_values, value_schema
 from ivbench.config.settings import AXES, ORIGINAL, Settings
@@ -168,6 +170,9 @@ class SuiteConfig(Frozen):
     noise: Literal["numpy", "device"] = Field(default="numpy", description="numpy: the same on every backend")
     gallery: int = Field(default=6, ge=0, description="prompts whose samples the report shows")
     published: PublishedConfig | None = Field(default=None, description="where the cells' published values come from")
+    conclusions: tuple[ConclusionConfig, ...] = Field(
+        default=(), description="what the source concludes, put to the test on cells that are named by their labels"
+    )
     defaults: Settings = Settings()
     grid: Grid | None = Field(default=None, description="the product of its axes")
     cells: tuple[CellConfig, ...] = Field(default=(), description="explicit cells, after those of the grid")
@@ -196,6 +201,25 @@ class SuiteConfig(Frozen):
                 if name not in known:
                     hint = did_you_mean(name, known)
                     raise ValueError(f'published: "{name}" is no metric of this suite, and not {SECONDS}.{hint}')
+
+    def require_conclusions(self, labels: Sequence[str]) -> None:
+        """Refuse conclusions on cells or metrics that the suite does not have.
+
+        Args:
+            labels: of the cells, as planned.
+
+        Raises:
+            ConfigError: names the nearest label or metric.
+        """
+        metrics = [metric.name for metric in self.metrics]
+        for place, one in enumerate(self.conclusions):
+            for label in (one.of, one.to):
+                if label not in labels:
+                    hint = did_you_mean(label, labels)
+                    raise ConfigError(f'conclusions.{place}: no cell is labelled "{label}".{hint}')
+            if one.metric is not None and one.metric not in metrics:
+                hint = did_you_mean(one.metric, metrics)
+                raise ConfigError(f'conclusions.{place}: the suite has no metric "{one.metric}".{hint}')
 
     def variants(self, where: str = "suite") -> list[str]:
         """The cascades that `weights` names beside the suite's own, sorted."""

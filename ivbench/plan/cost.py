@@ -43,6 +43,7 @@ def stage_costs(
                 sampler=sampling.sampler,
                 steps=sampling.num_steps,
                 nfe=count,
+                rounds=network_evaluations(sampler_of(sampling), [0.0] * sampling.num_steps),
                 flops=float(count * stage.flops(text_length)),
             )
         )

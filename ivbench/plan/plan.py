@@ -146,6 +146,7 @@ def build_plan(
     others = dict(variants or {})
     files = given_videos(suite.stages, texts) if given is None else given
     cells = expand(suite, source, others, given_digest(suite.stages, files))
+    suite.require_conclusions([cell.label for cell in cells])
     graph = build_graph(suite, source, execution, texts, used, cells, others, files)
     return Plan(
         suite=suite,

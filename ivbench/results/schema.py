@@ -14,12 +14,14 @@ __all__ = [
     "RESULTS_VERSION",
     "CascadeInfo",
     "Cell",
+    "Conclusion",
     "Counts",
     "Difference",
     "Environment",
     "GalleryEntry",
     "Interval",
     "Published",
+    "PublishedDifference",
     "Results",
     "RunScore",
     "Score",
@@ -27,6 +29,7 @@ __all__ = [
     "StageInfo",
     "StageSample",
     "SuiteInfo",
+    "TimeModel",
 ]
 
 RESULTS_VERSION = 2
@@ -108,6 +111,9 @@ class StageCost(Record):
     sampler: str
     steps: int
     nfe: int = Field(description="network evaluations a video; guidance doubles")
+    rounds: int = Field(
+        default=0, description="the same with guidance's two evaluations counted as one, as in parallel; 0: unknown"
+    )
     flops: float = Field(description="1 MAC = 2 FLOPs")
     seconds: float | None = Field(default=None, description="measured: warm, fixed batch, never from a cache")
     peak_memory_mib: float | None = None
@@ -178,6 +184,42 @@ class Difference(Record):
     )
 
 
+class Conclusion(Record):
+    """What a paper concludes of two cells, put to the test on ours."""
+
+    text: str = Field(description="the conclusion in words")
+    kind: Literal["non_inferior", "better", "ratio"]
+    of: str = Field(description="cell id that it speaks of")
+    to: str = Field(description="cell id that it is held against")
+    quantity: str = Field(default="", description="a score's label, or a cost: seconds, seconds_parallel, flops, nfe")
+    value: float | None = Field(default=None, description="of minus to; for a ratio to over of")
+    interval: Interval | None = None
+    bound: float | None = Field(default=None, description="non_inferior: the one-sided 95 % bound of the difference")
+    threshold: float | None = Field(default=None, description="the margin, or the ratio that is asked for")
+    tolerance: float | None = Field(default=None, description="of a ratio near the threshold, relative")
+    published: float | None = None
+    verdict: Literal["holds", "fails", "undecided"] = "undecided"
+
+
+class PublishedDifference(Record):
+    """The difference of two cells, a minus b, in combined standard errors: in our table and in the published one."""
+
+    a: str = Field(description="cell id")
+    b: str
+    metric: str
+    measured: float | None
+    published: float | None
+
+
+class TimeModel(Record):
+    """Sampling time of one video: constant + base x evaluations of the base + super_resolution x all others."""
+
+    constant: float = Field(description="seconds")
+    base: float = Field(description="seconds an evaluation of the base model")
+    super_resolution: float = Field(description="seconds an evaluation of every super-resolution stage, their mean")
+    largest_error: float = Field(description="relative, over the cells that it was fitted to")
+
+
 class StageInfo(Record):
     """One stage of the cascade, as in the paper's Figure 6."""
 
@@ -241,5 +283,8 @@ class Results(Record):
     ground_truth_gallery: list[GalleryEntry] = Field(default_factory=list)
     ground_truth_published: list[Published] = Field(default_factory=list, description="what a paper reports for them")
     differences: list[Difference] = Field(default_factory=list)
+    conclusions: list[Conclusion] = Field(default_factory=list, description="of the suite, put to the test")
+    published_differences: list[PublishedDifference] = Field(default_factory=list)
+    time_model: TimeModel | None = None
     disclosures: list[str] = Field(default_factory=list, description="choices the paper leaves open, and ours")
     notes: list[str] = Field(default_factory=list)

@@ -18,6 +18,7 @@ from ivbench.results.schema import (
     StageInfo,
     SuiteInfo,
 )
+from ivbench.run.conclusions import conclusions, published_differences, time_model
 from ivbench.run.disclosures import disclosures
 from ivbench.run.gallery import Gallery, prompts_shown
 from ivbench.run.job import Job
@@ -46,6 +47,7 @@ def results_of(
     """
     plan, differences = job.plan, scoring.differences()
     gallery = Gallery(plan, sampling, scoring, out, prompts_shown(plan, differences))
+    cells = [_cell(job, cell, scoring, gallery, seconds, timing) for cell in plan.cells]
     return Results(
         version=RESULTS_VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -53,11 +55,14 @@ def results_of(
         suite=_suite(plan),
         cascade=_cascade(plan),
         environments=job.environments(),
-        cells=[_cell(job, cell, scoring, gallery, seconds, timing) for cell in plan.cells],
+        cells=cells,
         ground_truth=scoring.ground_truth(),
         ground_truth_gallery=gallery.truth(),
         ground_truth_published=_published_truth(plan),
         differences=differences,
+        conclusions=conclusions(plan.suite.conclusions, cells),
+        published_differences=published_differences(cells),
+        time_model=time_model(cells) if plan.suite.published is not None else None,
         disclosures=disclosures(plan),
         notes=_notes(job),
     )

@@ -61,7 +61,7 @@ def test_gc_goes_by_age_and_size_and_says_first_what_goes(folder: Path, capsys: 
         (["gc", "--max-size", "many"], "allowed are sizes such as 500MB and 10GB"),
         (["gc", "--unused-for", "-1"], "--unused-for"),
         (["du", "--store", "/nowhere"], "there is no store at /nowhere"),
-        (["verfy"], 'Did you mean \'verify\'?'),
+        (["verfy"], "Did you mean 'verify'?"),
     ],
 )
 def test_a_mistake_is_one_line(

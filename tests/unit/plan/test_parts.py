@@ -211,9 +211,7 @@ def test_an_estimate_goes_by_what_the_stores_entries_took(
     assert left.seconds["scores"] is None
 
 
-def test_given_videos_are_found_by_name_and_by_table(
-    suite: SuiteConfig, source: CascadeSource, tmp_path: Path
-) -> None:
+def test_given_videos_are_found_by_name_and_by_table(suite: SuiteConfig, source: CascadeSource, tmp_path: Path) -> None:
     prompts = ["a red circle", "caf\u00e9"]
     for number, name in enumerate(("a red circle-0.npy", "a red circle-1.npy", "cafe\u0301-0.npy")):
         np.save(tmp_path / name, np.full((8, 4, 4, 3), number, np.uint8))

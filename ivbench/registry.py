@@ -36,6 +36,18 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "stochastic": "ivbench.diffusion.samplers.stochastic:Stochastic",
         "heun": "ivbench.diffusion.samplers.heun:Heun",
     },
+    "export": {
+        "csv": "ivbench.report.exports.tidy:to_csv",
+        "latex": "ivbench.report.exports.latex:to_latex",
+        "markdown": "ivbench.report.exports.markdown:to_markdown",
+        "lm-eval": "ivbench.report.exports.lm_eval:to_lm_eval",
+        "parquet": "ivbench.report.exports.tidy:to_parquet",
+    },
+    "logger": {
+        "mlflow": "ivbench.report.loggers.mlflow:to_mlflow",
+        "tensorboard": "ivbench.report.loggers.tensorboard:to_tensorboard",
+        "wandb": "ivbench.report.loggers.wandb:to_wandb",
+    },
     "metric": {
         "background_accuracy": "ivbench.metrics.attribute_accuracy:BackgroundAccuracy",
         "clip_score": "ivbench.metrics.clip_score:CLIPScore",

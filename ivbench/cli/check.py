@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +57,7 @@ def check(
         write_record,
     )
     from ivbench.cli.compare import read_pair, show_changes
+    from ivbench.cli.console import add_to_job_summary
     from ivbench.results import write_results
     from ivbench.results.atomic import write_bytes
 
@@ -83,9 +83,7 @@ def check(
         write_record(outcome_record(outcome, gate), json_path)
     if markdown_path is not None:
         write_bytes(markdown_path, markdown(outcome).encode())
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(markdown(outcome))
+    add_to_job_summary(markdown(outcome))
     _show(outcome)
     context.exit(outcome.exit_code)
 

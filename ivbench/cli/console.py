@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-__all__ = ["open_page", "print_rows"]
+__all__ = ["add_to_job_summary", "open_page", "print_rows"]
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
@@ -51,6 +51,13 @@ def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
         for line in lines
     )
     return "\n".join(line.rstrip() for line in aligned)
+
+
+def add_to_job_summary(markdown: str) -> None:
+    """Add to the page of a GitHub Actions job, which names its file in GITHUB_STEP_SUMMARY; elsewhere do nothing."""
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown)
 
 
 def open_page(path: Path) -> bool:

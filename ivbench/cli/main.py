@@ -30,6 +30,8 @@ COMMANDS = {
     "report": LazyCommand("ivbench.cli.report:report", "Write the HTML report of a results.json"),
     "compare": LazyCommand("ivbench.cli.compare:compare", "Compare two results files: new minus old, paired by prompt"),
     "check": LazyCommand("ivbench.cli.check:check", "Hold results against a baseline: the gate for CI"),
+    "export": LazyCommand("ivbench.cli.export:export", "Write results as CSV, Parquet, markdown, LaTeX or lm-eval"),
+    "log": LazyCommand("ivbench.cli.log:log", "Log finished results to wandb, MLflow or TensorBoard"),
     "store": LazyCommand("ivbench.cli.store:store_group", "Show, verify and clean up the store of what was computed"),
     "train": LazyCommand("ivbench.cli.train:train", "Train a stage, a text encoder or a probe from a recipe"),
     "distill": LazyCommand("ivbench.cli.distill:distill", "Distil a trained stage into students of fewer steps"),
@@ -42,13 +44,17 @@ _EXTRAS = {
     "av": "video",
     "jax": "jax",
     "open_clip": "zoo",
+    "mlflow": "mlflow",
     "psutil": "zoo",
+    "pyarrow": "parquet",
+    "tensorboardX": "tensorboard",
     "timm": "zoo",
     "tokenizers": "zoo",
     "torch": "zoo",
     "torchvision": "zoo",
     "transformers": "zoo",
     "vl_convert": "zoo",
+    "wandb": "wandb",
 }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Asked",
+    "log_option",
     "not_an_input",
     "out_option",
     "plan_of",
@@ -91,6 +92,13 @@ def timing_option(command: Command) -> Command:
     """Add `--timing/--no-timing`."""
     text = "Measure sampling time; turn it off where other work runs on the machine."
     return click.option("--timing/--no-timing", default=True, show_default=True, help=text)(command)
+
+
+def log_option(command: Command) -> Command:
+    """Add `--log`."""
+    text = "Log the results to this tracker too: wandb, mlflow, tensorboard; repeatable.  See: ivbench log --help"
+    choice = click.Choice(["mlflow", "tensorboard", "wandb"])
+    return click.option("--log", "loggers", type=choice, multiple=True, help=text)(command)
 
 
 def plan_of(asked: Asked) -> tuple[str, Plan]:

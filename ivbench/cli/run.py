@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ivbench.cli.options import Asked, out_option, plan_of, store_option, suite_options, timing_option
+from ivbench.cli.options import Asked, log_option, out_option, plan_of, store_option, suite_options, timing_option
 
 __all__ = ["run"]
 
@@ -16,6 +16,7 @@ __all__ = ["run"]
 @store_option
 @timing_option
 @out_option
+@log_option
 @click.option("--open/--no-open", "open_it", default=True, help="Open the report in the browser, where there is one.")
 @click.pass_context
 def run(
@@ -24,6 +25,7 @@ def run(
     store: Path | None,
     timing: bool,
     out: Path | None,
+    loggers: tuple[str, ...],
     open_it: bool,
 ) -> None:
     """Plan, sample, score and report a suite: the whole way in one command.
@@ -31,16 +33,20 @@ def run(
     Without an option: the suite `quick` on the small cascade that comes with ivbench. What the store has is not
     computed again; interrupted, the same command goes on where it stopped.
     """
-    from ivbench.cli.console import open_page
+    from ivbench.cli.console import add_to_job_summary, open_page
+    from ivbench.cli.log import log_results
     from ivbench.cli.session import default_out, exit_code, in_words, score_session
     from ivbench.report import print_table, write_report
+    from ivbench.report.exports.markdown import markdown_table
 
     name, planned = plan_of(asked)
     folder = out or default_out(planned)
     outcome = score_session(planned, name, store, asked.device, folder, timing)
     page = write_report(outcome.path, folder / "report.html")
     print_table(outcome.results)
+    add_to_job_summary(markdown_table(outcome.results))
     click.echo(f"\n{in_words(outcome.computed)}\nresults  {outcome.path}\nreport   {page}")
+    log_results(outcome.path, loggers)
     if open_it:
         open_page(page)
     context.exit(exit_code(outcome.problems))

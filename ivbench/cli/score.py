@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ivbench.cli.options import Asked, out_option, plan_of, store_option, suite_options, timing_option
+from ivbench.cli.options import Asked, log_option, out_option, plan_of, store_option, suite_options, timing_option
 
 __all__ = ["score"]
 
@@ -16,6 +16,7 @@ __all__ = ["score"]
 @store_option
 @timing_option
 @out_option
+@log_option
 @click.pass_context
 def score(
     context: click.Context,
@@ -23,16 +24,22 @@ def score(
     store: Path | None,
     timing: bool,
     out: Path | None,
+    loggers: tuple[str, ...],
 ) -> None:
     """Score the sampled videos and write results.json, results.csv and the gallery.
 
     Videos that the store lacks are sampled first.
     """
+    from ivbench.cli.console import add_to_job_summary
+    from ivbench.cli.log import log_results
     from ivbench.cli.session import default_out, exit_code, in_words, score_session
     from ivbench.report import print_table
+    from ivbench.report.exports.markdown import markdown_table
 
     name, planned = plan_of(asked)
     outcome = score_session(planned, name, store, asked.device, out or default_out(planned), timing)
     print_table(outcome.results)
+    add_to_job_summary(markdown_table(outcome.results))
     click.echo(f"\n{in_words(outcome.computed)}\nresults  {outcome.path}")
+    log_results(outcome.path, loggers)
     context.exit(exit_code(outcome.problems))

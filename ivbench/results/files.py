@@ -15,7 +15,7 @@ from ivbench.results.atomic import write_bytes
 from ivbench.results.schema import Cell, Results, Score
 from ivbench.results.upgrade import upgrade
 
-__all__ = ["CSV_COLUMNS", "read_results", "write_csv", "write_results"]
+__all__ = ["CSV_COLUMNS", "read_results", "tidy_rows", "write_csv", "write_results"]
 
 CSV_COLUMNS = (
     "cell",
@@ -92,12 +92,14 @@ def write_csv(results: Results, path: Path) -> None:
     file = io.StringIO(newline="")
     writer = csv.DictWriter(file, [*CSV_COLUMNS, *(f"setting.{axis}" for axis in axes)], lineterminator="\n")
     writer.writeheader()
-    for cell in results.cells:
-        for score in cell.scores:
-            writer.writerows(_rows(cell, score))
-    for score in results.ground_truth:
-        writer.writerows(_rows(None, score))
+    writer.writerows(tidy_rows(results))
     write_bytes(path, file.getvalue().encode())
+
+
+def tidy_rows(results: Results) -> list[dict[str, Any]]:
+    """The rows of `results.csv`, as `CSV_COLUMNS` and one `setting.<axis>` an axis name them."""
+    of_cells = [row for cell in results.cells for score in cell.scores for row in _rows(cell, score)]
+    return [*of_cells, *(row for score in results.ground_truth for row in _rows(None, score))]
 
 
 def _rows(cell: Cell | None, score: Score) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ivbench.cli.console import open_page, print_rows
+from ivbench.cli.console import add_to_job_summary, open_page, print_rows
 
 ROWS = [["a", "1"], ["a long name " * 20, "10"]]
 
@@ -57,3 +57,12 @@ def test_a_page_is_opened_on_a_screen_but_not_under_ci(tmp_path: Path, monkeypat
     monkeypatch.setenv("CI", "true")
     assert not open_page(tmp_path / "a b.html")
     assert len(opened) == 1
+
+
+def test_a_job_summary_is_added_where_a_job_asks_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    add_to_job_summary("nowhere")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    add_to_job_summary("one\n")
+    add_to_job_summary("two\n")
+    assert (tmp_path / "summary.md").read_text() == "one\ntwo\n"

@@ -1,0 +1,102 @@
+"""The main table in LaTeX (booktabs), as a paper prints it: value and standard error, the ground truth last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ivbench.errors import ConfigError
+from ivbench.report.claims import metrics
+from ivbench.report.exports.base import Named
+from ivbench.report.tables import Entry, MainTable, Row, main_table
+from ivbench.results.schema import Results
+
+__all__ = ["escaped", "to_latex"]
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "\N{MINUS SIGN}": "$-$",
+    "\N{PLUS-MINUS SIGN}": r"$\pm$",
+    "\N{EN DASH}": "--",
+    "\N{UPWARDS ARROW}": r"$\uparrow$",
+    "\N{DOWNWARDS ARROW}": r"$\downarrow$",
+    "\N{NO-BREAK SPACE}": "~",
+}
+
+
+def to_latex(named: Sequence[Named]) -> bytes:
+    r"""A `table` environment; needs `\usepackage{booktabs}` and `\usepackage[T1]{fontenc}`.
+
+    Bold is best, or not told apart from the best, as in the report. The caption names suite, cascade and the protocol
+    of every column: a number without them can't be set beside another.
+
+    Raises:
+        ConfigError: several results files: their protocols may differ, so each is a table of its own.
+    """
+    if len(named) != 1:
+        raise ConfigError(f"a LaTeX table shows one results file, got {len(named)}. Export each by itself.")
+    results = named[0][1]
+    table = main_table(results)
+    measured = [place for place, column in enumerate(table.columns) if column.measured]
+    lines = [
+        "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}",
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \begin{{tabular}}{{l{'r' * len(measured)}r}}",
+        r"    \toprule",
+        rf"    cell & {' & '.join(_head(table, place) for place in measured)} & NFE \\",
+        r"    \midrule",
+        *(_row(row, measured, len(table.columns)) for row in table.rows),
+    ]
+    references = [row for row in table.references if row.label == "ground truth"]
+    lines += [r"    \midrule"] * bool(references) + [_row(row, measured, len(table.columns)) for row in references]
+    lines += [r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{_caption(results, table)}}}", r"\end{table}", ""]
+    return "\n".join(lines).encode()
+
+
+def escaped(text: str) -> str:
+    """A text that LaTeX prints as it is; control characters become spaces."""
+    return "".join(_ESCAPES.get(character, character if character.isprintable() else " ") for character in text)
+
+
+def _head(table: MainTable, place: int) -> str:
+    column = table.columns[place]
+    arrow = column.hint[:1]
+    return " ".join(escaped(part) for part in (column.title, column.detail, arrow) if part)
+
+
+def _row(row: Row, measured: Sequence[int], width: int) -> str:
+    if row.problem:
+        return rf"    {escaped(row.label)} & \multicolumn{{{len(measured) + 1}}}{{l}}{{stopped}} \\"
+    nfe = row.entries[width - 2].text
+    numbers = [_number(row.entries[place]) for place in measured]
+    return rf"    {escaped(row.label)} & {' & '.join(numbers)} & {escaped(nfe)} \\"
+
+
+def _number(entry: Entry) -> str:
+    text = escaped(" ".join(part for part in (entry.text, entry.spread) if part))
+    return rf"\textbf{{{text}}}" if entry.strong else text
+
+
+def _caption(results: Results, table: MainTable) -> str:
+    runs = results.suite.runs
+    common = ", ".join(f"{key} {value}" for key, value in table.common)
+    protocols = "; ".join(f"{metric.label}: {metric.protocol}" for metric in metrics(results))
+    bold = " Bold: best, or not told apart from it." if table.marks_ties else ""
+    return escaped(
+        f"{results.cascade.name} on suite {results.suite.name}: {len(results.suite.prompts)} prompts, {runs} "
+        f"run{'s' if runs != 1 else ''}; the standard error is over runs. "
+        f"{f'In every cell: {common}. ' if common else ''}Protocols: {protocols}.{bold}"
+    )

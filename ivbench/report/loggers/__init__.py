@@ -1,0 +1,5 @@
+"""Results in experiment trackers: one file a tracker, registered under the kind `logger`."""
+
+from ivbench.report.loggers.base import Logged, log
+
+__all__ = ["Logged", "log"]

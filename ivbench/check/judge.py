@@ -122,6 +122,6 @@ def _state(rule: Rule, gain: float, low: float, high: float) -> tuple[State, str
 
 def _undecided(change: Change) -> str:
     for score in (change.old, change.new):
-        if not score.by_prompt and not score.left_out:
-            return "no values by prompt: an older ivbench wrote the file; score its suite again"
+        if not score.by_prompt and not score.influence:
+            return "an older ivbench wrote the file, without what an interval needs; score its suite again"
     return "too few prompts for an interval"

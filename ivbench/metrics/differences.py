@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ivbench.metrics.base import or_none
-from ivbench.metrics.intervals import bootstrap_interval, jackknife_error, jackknife_interval
+from ivbench.metrics.intervals import Influence, bootstrap_interval
 from ivbench.metrics.protocol import require_same_protocol
 from ivbench.metrics.statistics import Array
 from ivbench.results.schema import Difference, Interval, Score
@@ -79,7 +79,7 @@ def paired(a: Score, b: Score) -> Paired | None:
     """The paired difference a minus b; None where too few prompts leave no interval.
 
     A mean: over the prompts that both have, by cluster bootstrap. A Frechet metric: the difference of the pooled
-    values, by the jackknife with the same groups of prompts left out of both sides.
+    values, by the differences of the influence of each group of prompts.
 
     Raises:
         ProtocolError: the scores have different protocols; names the fields.
@@ -95,11 +95,11 @@ def paired(a: Score, b: Score) -> Paired | None:
         error = float(values.std(ddof=1)) / math.sqrt(len(values))
         by_prompt = tuple(or_none(of_prompts))
         return Paired(float(values.mean()), error, len(values), interval, decisive, by_prompt)
-    left_out, value = _without_groups(a, b).tolist(), a.value - b.value
-    interval = jackknife_interval(value, left_out)
-    if interval is None:
+    influence, value = _influence(a, b), a.value - b.value
+    interval = None if influence is None else influence.interval(value)
+    if influence is None or interval is None:
         return None
-    return Paired(value, jackknife_error(left_out), len(left_out), interval, decisive)
+    return Paired(value, influence.error, influence.units, interval, decisive)
 
 
 def _by_prompt(a: Score, b: Score) -> Array:
@@ -116,11 +116,7 @@ def _mean(rows: Array) -> Array:
         return np.asarray(np.nanmean(rows, axis=0))
 
 
-def _without_groups(a: Score, b: Score) -> Array:
-    """[G] differences without each group; a group that one side lacks leaves that side whole."""
-    sides = [np.array(score.left_out, np.float64) for score in (a, b)]
-    if len(sides[0]) != len(sides[1]):
-        return np.empty(0)
-    absent = np.isnan(sides[0]) & np.isnan(sides[1])
-    whole = [np.where(np.isnan(side), score.value, side) for side, score in zip(sides, (a, b), strict=True)]
-    return np.asarray((whole[0] - whole[1])[~absent])
+def _influence(a: Score, b: Score) -> Influence | None:
+    """Of each group of prompts on a minus b; None where a record has none, or another number of groups."""
+    sides = [Influence.from_record(score.influence, score.interaction) for score in (a, b)]
+    return sides[0].minus(sides[1]) if len(a.influence) == len(b.influence) else None

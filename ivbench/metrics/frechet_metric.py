@@ -1,4 +1,4 @@
-"""What the Frechet metrics share: streamed statistics by run and by group of prompts, jackknife, floor, records.
+"""What the Frechet metrics share: streamed statistics by run and by group of prompts, influence, floor, records.
 
 A metric of the family only says how a video's features become rows.
 """
@@ -22,13 +22,13 @@ from ivbench.metrics.base import (
     Reference,
     few_prompts,
     missing,
-    or_none,
     require_runs,
     run_scores,
 )
 from ivbench.metrics.floors import FLOOR_DRAWS, NullFloor, null_floor
 from ivbench.metrics.frechet import Target
-from ivbench.metrics.intervals import LEVEL, Integers, group_of_prompts, jackknife_interval
+from ivbench.metrics.frechet_influence import frechet_influence
+from ivbench.metrics.intervals import LEVEL, Influence, Integers, group_of_prompts
 from ivbench.metrics.protocol import Scalar
 from ivbench.metrics.statistics import Array, GaussianStatistics, merge_all
 from ivbench.results.schema import Counts, Interval, RunScore, Score
@@ -83,15 +83,14 @@ class FrechetEvidence(Evidence):
         dim: feature dimensions.
         pooled: distance of all runs together.
         runs: [R] distance of each run, NaN where it has too few rows.
-        left_out: [G] pooled distance without each group of prompts, NaN for a group with no video; empty where leaving
-            one out leaves too few rows.
+        influence: of the groups of prompts on the pooled distance.
     """
 
     _videos: Integers
     dim: int
     pooled: float
     runs: Array
-    left_out: Array
+    influence: Influence
 
     @property
     def videos(self) -> Integers:
@@ -105,7 +104,8 @@ class FrechetEvidence(Evidence):
             "dim": np.array(self.dim, np.int64),
             "pooled": np.array(self.pooled),
             "runs": self.runs,
-            "left_out": self.left_out,
+            "first": self.influence.first,
+            "second": self.influence.second,
         }
 
 
@@ -183,7 +183,7 @@ class FrechetMetric(Metric[FrechetEvidence]):
         )
 
     def evidence(self, statistics: CellStatistics, conditions: Conditions) -> FrechetEvidence:
-        """Distances of a cell: pooled, of each run, and without each group of prompts.
+        """Distances of a cell, pooled and of each run, and the influence of each group of prompts.
 
         Args:
             statistics: of the cell.
@@ -202,13 +202,8 @@ class FrechetMetric(Metric[FrechetEvidence]):
                 "Use more prompts or runs, or leave this metric out of the suite."
             )
         runs = [target.distance(run) if run.n > ddof else np.nan for run in statistics.by_run]
-        filled = [group for group in statistics.by_group if group.n]
-        enough = all(whole.n - group.n > ddof for group in filled)
-        pooled = target.distance(whole)
-        left_out = [
-            target.distance(whole.without(group)) if group.n else np.nan for group in statistics.by_group if enough
-        ]
-        return FrechetEvidence(statistics.videos, whole.dim, pooled, np.array(runs), np.array(left_out))
+        influence = frechet_influence(target, statistics.by_group)
+        return FrechetEvidence(statistics.videos, whole.dim, target.distance(whole), np.array(runs), influence)
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> FrechetEvidence:
         """Evidence from what its `to_arrays` wrote."""
@@ -217,7 +212,7 @@ class FrechetMetric(Metric[FrechetEvidence]):
             int(arrays["dim"]),
             float(arrays["pooled"]),
             arrays["runs"].astype(np.float64),
-            arrays["left_out"].astype(np.float64),
+            Influence(arrays["first"].astype(np.float64), arrays["second"].astype(np.float64)),
         )
 
     def score(
@@ -228,11 +223,11 @@ class FrechetMetric(Metric[FrechetEvidence]):
         failed: int = 0,
         context: Mapping[str, float] | None = None,
     ) -> Score:
-        """The record of one cell: pooled over runs, with its jackknife interval and the null floor beside it."""
+        """The record of one cell: pooled over runs, with its interval and the null floor beside it."""
         require_runs(seeds, evidence.videos)
         used = int(evidence.videos.sum())
         decisive, notes = self._judge(conditions, evidence.dim, used)
-        interval = jackknife_interval(evidence.pooled, _present(evidence.left_out))
+        interval = evidence.influence.interval(evidence.pooled)
         counts = Counts(generated=used + failed, failed=failed, used=used, reference=self._reference(conditions).count)
         record = self._record(
             conditions,
@@ -244,7 +239,8 @@ class FrechetMetric(Metric[FrechetEvidence]):
             decisive and interval is not None,
             notes,
         )
-        return record.model_copy(update={"left_out": or_none(evidence.left_out)})
+        first, second = evidence.influence.to_record()
+        return record.model_copy(update={"influence": first, "interaction": second})
 
     def ground_truth(self, conditions: Conditions, dim: int) -> Score:
         """The record of real clips: the null floor's draws, as the same protocol as a cell of that many videos.
@@ -301,10 +297,6 @@ class FrechetMetric(Metric[FrechetEvidence]):
             )
         few = few_prompts(conditions.num_prompts)
         return fewest >= needed and not few, [*notes, *few]
-
-
-def _present(left_out: Array) -> list[float]:
-    return [float(value) for value in left_out if np.isfinite(value)]
 
 
 def _beside(floor: NullFloor | None) -> dict[str, float]:

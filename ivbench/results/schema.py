@@ -1,4 +1,4 @@
-"""`results.json`, version 2: everything that a report, a comparison or a gate may say, and nothing else.
+"""`results.json`, version 3: everything that a report, a comparison or a gate may say, and nothing else.
 
 Written by score (a run), read by report, check and compare. Every field is described; readers never compute a
 statistic. Older versions are upgraded on read (`ivbench.results.upgrade`).
@@ -6,9 +6,9 @@ statistic. Older versions are upgraded on read (`ivbench.results.upgrade`).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 __all__ = [
     "RESULTS_VERSION",
@@ -32,7 +32,7 @@ __all__ = [
     "TimeModel",
 ]
 
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 
 
 class Record(BaseModel):
@@ -47,7 +47,7 @@ class Interval(Record):
     low: float
     high: float
     level: float = 0.95
-    method: str = Field(description="e.g. 'cluster bootstrap over prompts, 2000 draws' or 'jackknife over 32 groups'")
+    method: str = Field(description="e.g. 'cluster bootstrap over 64 prompts, 2000 draws'")
 
 
 class Counts(Record):
@@ -79,9 +79,15 @@ class Score(Record):
         default_factory=list,
         description="of a mean: a list a run, the value of each prompt in suite order; None = no video of it",
     )
-    left_out: list[float | None] = Field(
+    influence: list[float | None] = Field(
         default_factory=list,
-        description="of a Frechet metric: the value without each group of prompts; None = a group without videos",
+        description="of a Frechet metric: the derivative of the value by the weight of each group of prompts; None = a "
+        "group without videos",
+    )
+    interaction: list[float] = Field(
+        default_factory=list,
+        description="of a Frechet metric: the second derivative by the weights of every two groups: above the diagonal, "
+        "row by row, to 6 digits",
     )
     mean: float = Field(description="mean over runs")
     stderr: float | None = Field(description="standard error over runs; None with one run")
@@ -102,6 +108,14 @@ class Score(Record):
         if len({len(row) for row in rows}) > 1 or [] in rows:
             raise ValueError("every run has a value, or none, of every prompt")
         return rows
+
+
+    @model_validator(mode="after")
+    def _one_value_a_pair(self) -> Self:
+        groups = len(self.influence)
+        if len(self.interaction) != groups * (groups - 1) // 2:
+            raise ValueError(f"interaction has {len(self.interaction)} values for {groups} groups")
+        return self
 
 
 class StageCost(Record):

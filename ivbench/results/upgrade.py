@@ -18,7 +18,15 @@ def _to_2(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-UPGRADES: Mapping[int, Step] = {1: _to_2}
+def _to_3(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has `influence` and `interaction` in the place of `left_out`; an old run's Frechet metrics have none."""
+    for holder, key in [(data, "ground_truth"), *((cell, "scores") for cell in data.get("cells", ()))]:
+        for score in holder.get(key, ()):
+            score.pop("left_out", None)
+    return data
+
+
+UPGRADES: Mapping[int, Step] = {1: _to_2, 2: _to_3}
 """From a version to the next: `UPGRADES[1]` makes a version 2 of a version 1. Version 1 is the first."""
 
 

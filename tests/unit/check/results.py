@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ivbench.metrics.intervals import bootstrap_interval, jackknife_interval
+from ivbench.metrics.intervals import Influence, bootstrap_interval
 from ivbench.results.schema import CascadeInfo, Cell, Counts, Results, RunScore, Score, SuiteInfo
 
 CLIP, FVD = "CLIP score [probe]", "FVD [probe]"
@@ -34,8 +34,9 @@ def mean_score(values: NDArray[np.floating[Any]], **changes: Any) -> Score:
     return Score(**(fields | changes))
 
 
-def frechet_score(value: float, left_out: NDArray[np.floating[Any]], **changes: Any) -> Score:
-    """An FVD from its values without each group."""
+def frechet_score(value: float, influence: NDArray[np.floating[Any]], **changes: Any) -> Score:
+    """An FVD from the influence of each group."""
+    first, second = Influence(influence, np.zeros((len(influence), len(influence)))).to_record()
     fields: dict[str, Any] = {
         "metric": "fvd",
         "label": FVD,
@@ -43,10 +44,11 @@ def frechet_score(value: float, left_out: NDArray[np.floating[Any]], **changes: 
         "fields": {"ddof": 1},
         "value": value,
         "runs": [],
-        "left_out": left_out.tolist(),
+        "influence": first,
+        "interaction": second,
         "mean": value,
         "stderr": None,
-        "interval": jackknife_interval(value, left_out.tolist()),
+        "interval": Influence(influence, np.zeros((1, 1))).interval(value),
         "higher_is_better": False,
         "counts": Counts(generated=64, failed=0, used=64, reference=2048),
     }

@@ -12,12 +12,12 @@ from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair,
 
 GENERATOR = np.random.default_rng(0)
 VALUES = GENERATOR.normal(25.0, 4.0, (2, 60))
-WITHOUT = GENERATOR.normal(10.0, 0.1, 20)
+INFLUENCE = GENERATOR.normal(0.0, 0.1, 20)
 
 
 def test_a_change_is_new_minus_old_and_its_gain_positive_where_it_is_better() -> None:
-    old = results({"a": [mean_score(VALUES), frechet_score(10.0, WITHOUT)]})
-    new = results({"a": [mean_score(VALUES + 2.0), frechet_score(12.0, WITHOUT + 2.0)]})
+    old = results({"a": [mean_score(VALUES), frechet_score(10.0, INFLUENCE)]})
+    new = results({"a": [mean_score(VALUES + 2.0), frechet_score(12.0, INFLUENCE)]})
     clip, fvd = compare(old, new).changes
     assert (clip.new.label, fvd.new.label) == (CLIP, FVD)
     assert clip.paired is not None
@@ -63,7 +63,7 @@ def test_two_protocols_are_refused_and_the_field_is_named() -> None:
 
 
 def test_what_one_file_lacks_is_listed() -> None:
-    old = results({"a": [mean_score(VALUES), frechet_score(10.0, WITHOUT)], "b": [mean_score(VALUES)]})
+    old = results({"a": [mean_score(VALUES), frechet_score(10.0, INFLUENCE)], "b": [mean_score(VALUES)]})
     new = results({"a": [mean_score(VALUES)], "c": [mean_score(VALUES)]})
     comparison = compare(old, new)
     assert set(comparison.missing) == {"b: no such cell", f"a: no {FVD}"}
@@ -76,7 +76,7 @@ def test_files_without_a_common_cell_are_refused() -> None:
 
 
 def test_the_record_and_the_rows_hold_every_change() -> None:
-    old, new = (results({"a": [mean_score(VALUES + shift), frechet_score(10.0, WITHOUT)]}) for shift in (0.0, 1.0))
+    old, new = (results({"a": [mean_score(VALUES + shift), frechet_score(10.0, INFLUENCE)]}) for shift in (0.0, 1.0))
     comparison = compare(old, new)
     columns, rows = change_rows(comparison)
     assert [len(row) for row in rows] == [len(columns)] * 2

@@ -24,7 +24,7 @@ from ivbench.metrics import (
 )
 from ivbench.metrics.differences import difference, paired
 from ivbench.metrics.frechet_metric import CellStatistics
-from ivbench.metrics.intervals import group_of_prompts, jackknife_interval
+from ivbench.metrics.intervals import group_of_prompts
 from ivbench.results.schema import Score
 from tests.unit.metrics.cells import batches, conditions
 
@@ -130,7 +130,7 @@ def test_a_means_record_holds_the_value_of_every_prompt_in_every_run(name: str) 
     for run, row in enumerate(score.by_prompt):
         assert row == videos.columns["value"][videos.run == run].tolist()
     assert np.mean(score.by_prompt) == pytest.approx(score.value)
-    assert score.left_out == []
+    assert score.influence == score.interaction == []
 
 
 def test_a_prompt_that_one_side_lacks_is_left_out_of_a_paired_difference() -> None:
@@ -215,22 +215,24 @@ def test_the_three_frame_fids_reduce_a_video_as_they_say() -> None:
 
 
 @pytest.mark.parametrize("name", FRECHET)
-def test_the_left_out_values_are_those_of_scoring_without_the_group(name: str) -> None:
+def test_the_influence_of_a_group_is_what_videos_more_of_it_change(name: str) -> None:
     metric, chosen, features = registry.load("metric", name)(), setting(name), cell(name)
-    group = group_of_prompts(P)
-    target = chosen.reference.statistics
-    expected = []
-    for g in range(group.max() + 1):
-        kept = features[:, group != g]
-        rows = GaussianStatistics.of(metric.rows(kept.reshape(-1, *kept.shape[2:])))
-        expected.append(frechet_distance(rows, target))
-    np.testing.assert_allclose(metric.gather(batches(features), chosen).left_out, expected, rtol=1e-9)
+    chosen = replace(chosen, profile=profile("ivbench-ddof0"))
+    group, target, evidence = group_of_prompts(P), chosen.reference.statistics, metric.gather(batches(features), chosen)
+    copies = 200
+    for g in (0, 7, 29):
+        repeated = [features[:, np.repeat(np.arange(P), copies + sign * (group == g))] for sign in (1, -1)]
+        more, less = (GaussianStatistics.of(metric.rows(one.reshape(-1, *one.shape[2:]))) for one in repeated)
+        slope = (frechet_distance(more, target, 0) - frechet_distance(less, target, 0)) * copies / 2
+        assert evidence.influence.first[g] == pytest.approx(slope, rel=1e-3, abs=1e-6)
 
 
-def test_the_difference_of_frechet_metrics_leaves_the_same_groups_out_of_both() -> None:
+def test_the_difference_of_frechet_metrics_has_the_difference_of_the_influences() -> None:
     a, b = scored("frame_fid"), scored("frame_fid", 0.8, 2)
-    expected = jackknife_interval(a.score.value - b.score.value, (a.evidence.left_out - b.evidence.left_out).tolist())
-    assert minus(a, b).interval == expected
+    both, found = a.evidence.influence.minus(b.evidence.influence), paired(a.score, b.score)
+    assert found is not None
+    assert (found.error, found.units) == (pytest.approx(both.error, rel=1e-4), 30)
+    assert both.error < np.hypot(a.evidence.influence.error, b.evidence.influence.error)
 
 
 def test_shared_noise_makes_a_paired_difference_tighter_than_its_sides() -> None:
@@ -270,17 +272,17 @@ def test_whatever_decides_a_number_is_in_its_protocol(name: str) -> None:
     ]
     changes += [{key: 7} for key in ("frames", "height", "width")]
     changes += [{"fps": 7.0}, {"clip": "first frames"}, {"prompts": "q" * 64}]
-    changes += [{"profile": replace(chosen.profile, **one)} for one in ({"name": "x"}, {"version": 2})]
+    changes += [{"profile": chosen.profile.model_copy(update=one)} for one in ({"name": "x"}, {"version": 2})]
     if chosen.reference is not None:
         changes += [{"reference": replace(chosen.reference, **one)} for one in ({"digest": "s" * 64}, {"count": 91})]
-        changes.append({"profile": replace(chosen.profile, ddof=0)})
+        changes.append({"profile": chosen.profile.model_copy(update={"ddof": 0})})
     if chosen.texts is not None:
         changes.append({"texts": replace(chosen.texts, truncated=1)})
     if name == "r_precision":
         assert chosen.texts is not None
         assert chosen.texts.pool is not None
         pool = Pool.merged(CAPTIONS[:110], TEXT[:110], chosen.texts.pool.groups[:110])  # type: ignore[index]
-        changes += [{"texts": replace(chosen.texts, pool=pool)}, {"profile": replace(chosen.profile, candidates=50)}]
+        changes += [{"texts": replace(chosen.texts, pool=pool)}, {"profile": chosen.profile.model_copy(update={"candidates": 50})}]
     ids = {metric.protocol(chosen, 60).id, metric.protocol(chosen, 61).id}
     ids |= {metric.protocol(replace(chosen, **change), 60).id for change in changes}
     assert len(ids) == len(changes) + 2
@@ -344,13 +346,13 @@ def test_cell_statistics_come_back_from_arrays() -> None:
     assert back.videos.tolist() == [30, 30]
 
 
-def test_a_group_whose_videos_all_failed_is_left_out_of_the_jackknife() -> None:
+def test_a_group_whose_videos_all_failed_has_no_influence() -> None:
     metric, chosen = registry.load("metric", "frame_fid")(), setting("frame_fid")
     evidence = metric.gather(batches(cell("frame_fid")[:, :25]), chosen)
-    assert np.isnan(evidence.left_out).sum() == 5
+    assert np.isnan(evidence.influence.first).sum() == 5
     record = metric.score(evidence, chosen, [0, 1])
     assert "over 25 groups" in record.interval.method
-    assert record.left_out.count(None) == 5
+    assert record.influence.count(None) == 5
     assert "over 25 groups" in difference("a", record, "b", record).interval.method
 
 

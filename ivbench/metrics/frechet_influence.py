@@ -16,7 +16,7 @@ __all__ = ["frechet_influence"]
 def frechet_influence(target: Target, groups: Sequence[GaussianStatistics]) -> Influence:
     """Derivatives of the distance of all groups together, by the weight of each group.
 
-    With K = A2^T S1 A2 = V diag(s^2) V^T, S2 = A2 A2^T, and T = A2 V diag(1 / s) V^T A2^T, the map of optimal transport:
+    With K = A2^T S1 A2 = V diag(s^2) V^T, S2 = A2 A2^T, and T = A2 V diag(1 / s) V^T A2^T, the optimal transport:
 
     d FD = 2 (m1 - m2) . dm + Tr (I - T) dS
     d2 FD [d, d'] = 2 dm . dm' - 2 c dm^T (I - T) dm' + sum_ij E_ij E'_ij / (s_i s_j (s_i + s_j)),

@@ -65,8 +65,9 @@ def prompt_means(prompts: Integers, values: Array) -> tuple[Integers, Array]:
 def bootstrap_interval(means: Array, draws: int = BOOTSTRAP_DRAWS) -> Interval | None:
     """Percentile interval of the mean of per-prompt means: cluster bootstrap, prompts drawn with replacement.
 
-    The drawn means are spread by sqrt(P / (P - 1)) around the estimate: resampling P values shows only (P - 1) / P of
-    the variance of their mean.
+    The drawn means are spread by sqrt(P / (P - 1)) t / z around the estimate: resampling P values shows only
+    (P - 1) / P of the variance of their mean, and that variance is itself an estimate (t: Student's quantile with
+    P - 1 degrees of freedom, z: the normal one).
 
     Args:
         means: [P] one value a prompt, over all its runs and frames; or paired differences of such values.
@@ -89,7 +90,8 @@ def bootstrap_interval(means: Array, draws: int = BOOTSTRAP_DRAWS) -> Interval |
     )
     estimate = float(means.mean())
     ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    low, high = estimate + (ends - estimate) * math.sqrt(count / (count - 1))
+    student, normal = special.stdtrit(count - 1, (1 + LEVEL) / 2), special.ndtri((1 + LEVEL) / 2)
+    low, high = estimate + (ends - estimate) * math.sqrt(count / (count - 1)) * student / normal
     method = f"cluster bootstrap over {count} prompts, {draws} draws"
     return Interval(low=float(low), high=float(high), level=LEVEL, method=method)
 
@@ -203,7 +205,7 @@ class Influence:
         return Influence(np.where(absent, np.nan, first), self.second - other.second)
 
     def interval(self, estimate: float) -> Interval | None:
-        """estimate +- t_{G-1} se, or None with fewer than 2 groups.
+        """The interval estimate +- t_{G-1} se, or None with fewer than 2 groups.
 
         The bias of a Frechet distance by its sample size stays in the estimate.
         """

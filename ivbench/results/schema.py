@@ -86,8 +86,8 @@ class Score(Record):
     )
     interaction: list[float] = Field(
         default_factory=list,
-        description="of a Frechet metric: the second derivative by the weights of every two groups: above the diagonal, "
-        "row by row, to 6 digits",
+        description="of a Frechet metric: the second derivative by the weights of two groups, above the diagonal, row "
+        "by row, to 6 digits",
     )
     mean: float = Field(description="mean over runs")
     stderr: float | None = Field(description="standard error over runs; None with one run")

@@ -19,7 +19,7 @@ def _to_2(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _to_3(data: dict[str, Any]) -> dict[str, Any]:
-    """Version 3 has `influence` and `interaction` in the place of `left_out`; an old run's Frechet metrics have none."""
+    """Version 3 has `influence` and `interaction` in the place of `left_out`; old runs have none."""
     for holder, key in [(data, "ground_truth"), *((cell, "scores") for cell in data.get("cells", ()))]:
         for score in holder.get(key, ()):
             score.pop("left_out", None)

@@ -107,6 +107,10 @@ class Scoring:
                     found.append(one)
         return found
 
+    def conditions(self, config: MetricConfig) -> Conditions:
+        """All but the features that decides a metric's numbers."""
+        return self._conditions(config)
+
     def evidence(self, cell: str, metric: str) -> Evidence | None:
         """The evidence of a cell's first metric of that name."""
         found = (self._of(cell, config) for config in self._plan.suite.metrics if config.name == metric)

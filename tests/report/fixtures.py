@@ -95,7 +95,7 @@ def _score(metric: tuple, value: float, context: dict[str, float] | None) -> Sco
     name, label, higher, unit, _, stderr, half = metric
     own = context is not None
     frechet = name in ("frame_fid", "fvd")
-    method = "infinitesimal jackknife of second order over 32 groups of prompts" if frechet else "cluster bootstrap over prompts, 2000 draws"
+    method = "infinitesimal jackknife over 32 groups" if frechet else "cluster bootstrap over prompts, 2000 draws"
     return Score(
         metric=name,
         label=label,

@@ -202,3 +202,26 @@ def test_hostile_prompts_run_and_stay_inside_the_folder(shipped: Path, tmp_path:
     results = read_results(out / "results.json")
     assert any("longer than the 24 tokens of t5-mini" in note for note in results.notes)
     assert {path.name for path in tmp_path.iterdir()} == {"suite.yaml", "store", "ivbench-out"}
+
+
+def test_a_distilled_cascade_is_run_timed_and_counted_at_its_own_steps(zoo: Path, tmp_path: Path) -> None:
+    """Both samplers of one file, the weight as an input; what it was not distilled for is one line."""
+    facts = {"guidance": [0, 16], "samplers": ["ddim", "stochastic"], "steps": 2}
+    told = {"guidance_embedding": True, "jump_embedding": True}
+    stages = [{**stage, "distilled": facts, "unet": {**stage["unet"], **told}} for stage in STAGES]
+    write_cascade(zoo / "student", stages)
+    few = {"grid": {"guidance": [0, 6], "sampler": ["ddim", "stochastic"]}, "metrics": [], "runs": 1}
+    suite = suite_file(tmp_path, cascade="student", defaults={"steps": 2}, **few)
+    done = ivbench(zoo, tmp_path, "run", "--suite", suite)
+    assert done.returncode == 0, done.stderr
+    found = read_results(tmp_path / "ivbench-out" / "tiny-suite-student" / "results.json")
+    assert len(found.cells) == 4
+    assert all(cost.nfe == 2 and cost.seconds > 0 for cell in found.cells for cost in cell.costs)
+    videos = [
+        load_file(path)["video"].tobytes()
+        for path in (tmp_path / "store").rglob("*.safetensors")
+        if "video" in load_file(path)
+    ]
+    assert len(set(videos)) == len(videos) == 4 * 3
+    suite = suite_file(tmp_path, cascade="student", defaults={"steps": 3}, **few)
+    assert_one_line(ivbench(zoo, tmp_path, "run", "--suite", suite), "distilled to 2 steps of ddim", "got 3 of ddim")

@@ -100,12 +100,14 @@ class StudentTrainer(TorchTraining[_Lessons]):
         self.phase, self.stage = phase, phase.student(base)
         self._recipe, self._teacher, self._examples = recipe, teacher, examples
         self._schedule = stage_schedule(base)
-        self._first = recipe.phases.index(phase) * _OWN_BATCHES
+        place = recipe.phases.index(phase)
+        self._first = place * _OWN_BATCHES
         self._teacher_net = teacher.net(examples.device)
         net = _started(self.stage, teacher).to(examples.device)
         facts = (
             Fact("recipe", "recipe", recipe.model_dump_json(exclude={"guidance", "halving", "stochastic"})),
             Fact("phase", "recipe", phase),
+            Fact("place", "recipe", str(place)),
             Fact("stage", "stage", self.stage),
             Fact("before", "stage before it", before),
             Fact("encoder", "text encoder", encoder),
@@ -152,16 +154,13 @@ class StudentTrainer(TorchTraining[_Lessons]):
         example = data.example
         logsnr = torch.tensor([row.logsnr for row in data.rows], dtype=torch.float64, device=example.video.device)
         z = diffuse(example.video, example.noise, logsnr)
-        target = lesson_target(self._teaching(data), z, data.rows)
+        target = lesson_target(_Teaching(self._teacher_net, self._teacher.stage, data), z, data.rows)
         context = example.context(self.net, guidance=data.guidance, jump=data.jump)
         x_hat = to_x(self.net(z, logsnr.float(), context), z, logsnr, self.stage.parameterization)
         weight = logsnr.exp().clamp(1.0, self._recipe.snr_cap)
         if data.guidance is not None:
             weight = weight / (1 + data.guidance) ** 2
         return ((x_hat - target).square().mean(dim=(1, 2, 3, 4)) * weight.float()).mean()
-
-    def _teaching(self, data: _Lessons) -> _Teaching:
-        return _Teaching(self._teacher_net, self._teacher.stage, data)
 
 
 class _Teaching:

@@ -225,3 +225,21 @@ def test_a_distilled_cascade_is_run_timed_and_counted_at_its_own_steps(zoo: Path
     assert len(set(videos)) == len(videos) == 4 * 3
     suite = suite_file(tmp_path, cascade="student", defaults={"steps": 3}, **few)
     assert_one_line(ivbench(zoo, tmp_path, "run", "--suite", suite), "distilled to 2 steps of ddim", "got 3 of ddim")
+
+
+def test_a_stage_that_another_cascade_ends_with_is_not_read_as_bytes(zoo: Path, tmp_path: Path) -> None:
+    """The same stage has the same id in both; alone its videos are kept as uint8, which no later stage can read."""
+    write_cascade(zoo / "alone", STAGES[:1])
+    suite = suite_file(tmp_path, metrics=[], runs=1)
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    suite_file(fresh, metrics=[], runs=1)
+    for folder, cascade in ((tmp_path, "alone"), (tmp_path, CASCADE), (tmp_path, "alone"), (fresh, CASCADE)):
+        done = ivbench(zoo, folder, "sample", "--suite", suite, "--cascade", cascade)
+        assert done.returncode == 0, done.stderr
+
+    def videos(folder: Path) -> dict[str, bytes]:
+        loaded = {path.stem: load_file(path) for path in (folder / "store").rglob("*.safetensors")}
+        return {name: arrays["video"].tobytes() for name, arrays in loaded.items() if "video" in arrays}
+
+    assert videos(tmp_path) == videos(fresh)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from ivbench.plan import ExtractTask, blocks
 from ivbench.run.job import Entry, Job
 from ivbench.run.real_clips import clips_of_prompts, reference_clips
 from ivbench.run.sampling import Sampling, prompts_in_words
+from ivbench.run.units import ModelKey, RunUnits, Unit
 
 __all__ = ["CHUNK", "FEATURES", "Features"]
 
@@ -44,37 +44,51 @@ class Features:
         self._job, self._plan, self._sampling = job, job.plan, sampling
         self._tasks = {task.id: task for task in job.plan.extract}
 
-    def load(self) -> None:
-        """Load the extractors that missing scores need, so that a wrong one is found before anything is sampled.
+    def models(self) -> list[ModelKey]:
+        """The extractors that missing scores need, after what can be said of their metrics without them.
 
         Raises:
-            ConfigError: an extractor does not serve the metric that names it, or the metric not these prompts.
-            IvbenchError: a file is missing, altered, holds NaN or does not fit.
+            ConfigError: a metric does not serve these prompts, or has too few videos.
         """
-        for config in dict.fromkeys(task.metric for task in self._job.missing(self._plan.score)):
+        configs = list(dict.fromkeys(task.metric for task in self._job.missing(self._plan.score)))
+        for config in configs:
             metric = registry.load("metric", config.name)
             metric().require_prompts(self._plan.prompts)
             if issubclass(metric, FrechetMetric) and len(self._plan.prompts) * self._plan.suite.videos_of_a_prompt < 2:
                 raise ConfigError(f"{config.name} needs 2 videos a cell or more, got 1. Use more prompts or runs.")
-            extractor = self._job.models.extractor(config.extractor)
-            if metric.kind not in _SERVES[extractor.kind]:
+        return [("extractor", name) for name in dict.fromkeys(config.extractor for config in configs)]
+
+    def load(self, name: str) -> None:
+        """Load an extractor, so that a wrong one is found before anything is sampled.
+
+        Raises:
+            ConfigError: it does not serve the metric that names it.
+            IvbenchError: a file is missing, altered, holds NaN or does not fit.
+        """
+        extractor = self._job.models.extractor(name)
+        for config in self._plan.suite.metrics:
+            kind = registry.load("metric", config.name).kind
+            if config.extractor == name and kind not in _SERVES[extractor.kind]:
                 raise ConfigError(
-                    f'{config.name} needs an extractor of the kind {metric.kind}, "{config.extractor}" is of the kind '
-                    f"{extractor.kind}. Name another in the suite."
+                    f'{config.name} needs an extractor of the kind {kind}, "{name}" is of the kind {extractor.kind}. '
+                    "Name another in the suite."
                 )
 
-    def run(self) -> None:
+    def run(self, run_units: RunUnits) -> None:
         """Extract what the store lacks; a cell whose features are not finite stops."""
         missing = [task for task in self._job.missing(self._plan.extract) if not self._job.stopped(task.cells)]
-        if not missing:
-            return
-        phase = self._job.reporter.phase("features", sum(len(task.prompts) for task in missing))
+        failed = run_units("features", [self._unit(task) for task in missing])
         for task in missing:
-            try:
-                self._features(task)
-            except NonFiniteError as error:
-                self._job.stop(task.cells, f"seed {task.seed}, {prompts_in_words(task.prompts)}: {error}")
-            phase.advance(len(task.prompts))
+            if task.id in failed:
+                self._job.stop(task.cells, f"seed {task.seed}, {prompts_in_words(task.prompts)}: {failed[task.id]}")
+
+    def make(self, task_id: str) -> None:
+        """Make the entry of an extract task, unless the store has it.
+
+        Raises:
+            NonFiniteError: the features hold NaN or infinity.
+        """
+        self._features(self._tasks[task_id])
 
     def batches(self, task_ids: Iterable[str]) -> Iterator[Batch]:
         """The features of extract tasks as a metric takes them; run = place of the seed in the suite."""
@@ -88,20 +102,30 @@ class Features:
         Returns:
             [count, T, D] or [count, D] float32.
         """
-        chunks = [range(start, start + CHUNK) for start in range(0, count, CHUNK)]
-        seed = self._plan.suite.reference.seed
-        ids = [self._id("reference", extractor, seed=seed, clips=[chunk.start, chunk.stop]) for chunk in chunks]
-        missing = sum(not self._job.store.has(entry) for entry in ids)
-        phase = self._job.reporter.phase("reference", missing) if missing else None
-
-        def make(chunk: range) -> Floats:
-            features = self._job.models.extractor(extractor).extract(reference_clips(self._plan, chunk))
-            if phase is not None:
-                phase.advance(1)
-            return features
-
-        parts = [self._kept(entry, "reference", partial(make, chunk)) for entry, chunk in zip(ids, chunks, strict=True)]
+        parts = [self._reference(extractor, start) for start in range(0, count, CHUNK)]
         return np.concatenate(parts)[:count]
+
+    def reference_units(self, extractor: str, count: int) -> list[Unit]:
+        """What `reference` lacks, in parts; the key of a part is the extractor and its first clip."""
+        starts = range(0, count, CHUNK)
+        missing = (start for start in starts if not self._job.store.has(self._reference_id(extractor, start)))
+        return [Unit("reference", f"{extractor} {start}", ("extractor", extractor), amount=1) for start in missing]
+
+    def make_reference(self, key: str) -> None:
+        """Make one part of `reference`, unless the store has it; `key` is its unit's."""
+        extractor, _, start = key.rpartition(" ")
+        self._reference(extractor, int(start))
+
+    def _reference_id(self, extractor: str, start: int) -> str:
+        clips = [start, start + CHUNK]
+        return self._id("reference", extractor, seed=self._plan.suite.reference.seed, clips=clips)
+
+    def _reference(self, extractor: str, start: int) -> Floats:
+        def make() -> Floats:
+            clips = reference_clips(self._plan, range(start, start + CHUNK))
+            return self._job.models.extractor(extractor).extract(clips)
+
+        return self._kept(self._reference_id(extractor, start), "reference", make)
 
     def real(self, extractor: str, seed: int, sample: int) -> Floats:
         """Features of one real clip of each prompt for one run and sample index."""
@@ -129,6 +153,12 @@ class Features:
         entry = self._id("texts", extractor, texts=[prompt_digest(text) for text in texts])
         kept = self._job.kept(entry, "texts", make)
         return kept.arrays[FEATURES], int(kept.about["truncated"])
+
+    def _unit(self, task: ExtractTask) -> Unit:
+        run, extractor = self._plan.suite.run_seeds.index(task.seed), list(self._plan.extractors).index(task.extractor)
+        place = (extractor, run, task.sample_index, task.block)
+        model = ("extractor", task.extractor)
+        return Unit("extract", task.id, model, cells=task.cells, place=place, amount=len(task.prompts))
 
     def _features(self, task: ExtractTask) -> Floats:
         def make() -> Entry:

@@ -12,15 +12,15 @@ from ivbench.plan.parts import origin
 from ivbench.results.files import write_csv, write_results
 from ivbench.results.schema import Results
 from ivbench.results.store import Store
-from ivbench.run.features import Features
+from ivbench.run.executors import Executor, InlineExecutor
 from ivbench.run.job import Job
 from ivbench.run.models import Models
 from ivbench.run.progress import Reporter
 from ivbench.run.real_clips import require_reference
 from ivbench.run.record import results_of
-from ivbench.run.sampling import Sampling
-from ivbench.run.scoring import Scoring
 from ivbench.run.timing import Timing
+from ivbench.run.unit_runner import UnitRunner
+from ivbench.run.worker import Worker
 
 __all__ = ["RESULTS", "TABLE", "Outcome", "sample_plan", "score_plan"]
 
@@ -45,8 +45,17 @@ class Outcome:
     problems: dict[str, str]
 
 
-def sample_plan(plan: Plan, store: Store, models: Models, reporter: Reporter) -> Job:
+def sample_plan(
+    plan: Plan, store: Store, models: Models, reporter: Reporter, executor: Executor | None = None
+) -> Job:
     """Make every video that the store lacks.
+
+    Args:
+        plan: what to sample.
+        store: where everything is kept.
+        models: the cascade.
+        reporter: told of progress.
+        executor: where the work is done; None: in this process.
 
     Returns:
         What was computed, and which cells stopped and why.
@@ -56,15 +65,22 @@ def sample_plan(plan: Plan, store: Store, models: Models, reporter: Reporter) ->
         IvbenchError: a network cannot be loaded.
     """
     _require_runnable(plan)
-    job = Job(plan, store, models, reporter)
-    sampling = Sampling(job)
-    sampling.load()
-    sampling.run()
-    return job
+    worker = Worker(Job(plan, store, models, reporter))
+    runner = UnitRunner(worker, executor or InlineExecutor())
+    runner.load(worker.sampling.models())
+    worker.sampling.run(runner.run)
+    return worker.job
 
 
 def score_plan(
-    plan: Plan, store: Store, models: Models, reporter: Reporter, out: Path, command: str, measure_time: bool = True
+    plan: Plan,
+    store: Store,
+    models: Models,
+    reporter: Reporter,
+    out: Path,
+    command: str,
+    measure_time: bool = True,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Score a plan's videos, making those that are missing, and write results.json, results.csv and the gallery.
 
@@ -77,7 +93,8 @@ def score_plan(
         reporter: told of progress.
         out: folder of the results.
         command: recorded as what made the results.
-        measure_time: whether sampling time is measured.
+        measure_time: whether sampling time is measured: in this process, after the executor's workers have ended.
+        executor: where the work is done; None: in this process.
 
     Raises:
         ConfigError: as `sample_plan`; or the reference set cannot be made, or an extractor does not serve its metric.
@@ -87,21 +104,26 @@ def score_plan(
     _require_runnable(plan)
     require_reference(plan)
     _require_folder(out)
-    job = Job(plan, store, models, reporter)
-    sampling = Sampling(job)
-    features = Features(job, sampling)
-    scoring, timing = Scoring(job, features), Timing(job)
-    features.load()
-    sampling.load()
-    sampling.run()
-    features.run()
-    scoring.run()
+    job, executor = Job(plan, store, models, reporter), executor or InlineExecutor()
+    worker, timing = Worker(job), Timing(job)
+    if measure_time:
+        timing.require_device()
+    _compute(worker, UnitRunner(worker, executor))
+    executor.close()
     seconds = timing.run() if measure_time else {}
-    results = results_of(job, sampling, scoring, seconds, timing.description, command, out)
+    results = results_of(job, worker.sampling, worker.scoring, seconds, timing.description, command, out)
     write_results(results, out / RESULTS)
     write_csv(results, out / TABLE)
     problems = {cell.label: cell.problem for cell in results.cells if cell.problem}
     return Outcome(results, out / RESULTS, len(job.computed), problems)
+
+
+def _compute(worker: Worker, runner: UnitRunner) -> None:
+    """Everything that the store lacks; what can fail by a wrong file first."""
+    runner.load([*worker.features.models(), *worker.sampling.models()])
+    worker.sampling.run(runner.run)
+    worker.features.run(runner.run)
+    worker.scoring.run(runner.run)
 
 
 def _require_runnable(plan: Plan) -> None:

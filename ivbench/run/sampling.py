@@ -20,7 +20,7 @@ from ivbench.plan.parts import origin
 from ivbench.plan.resolve import guidance_of, sampler_of, thresholding_of
 from ivbench.run.given_clips import given_clips
 from ivbench.run.job import Arrays, Entry, Job
-from ivbench.run.progress import Phase, Silent
+from ivbench.run.units import ModelKey, RunUnits, Unit
 from ivbench.text import TextEmbeddings
 
 __all__ = ["VIDEO", "Sampling", "prompts_in_words", "stage_settings"]
@@ -48,7 +48,11 @@ def prompts_in_words(prompts: tuple[int, ...]) -> str:
 
 
 class Sampling:
-    """Makes the videos of a job's plan."""
+    """Makes the videos of a job's plan.
+
+    Attributes:
+        batch: at most so many videos in one batch; None: a whole block.
+    """
 
     def __init__(self, job: Job) -> None:
         self._job, self._plan = job, job.plan
@@ -56,38 +60,29 @@ class Sampling:
         self._tasks = {task.id: task for task in job.plan.sample}
         self._inputs = {task.id: task for task in job.plan.input}
         self._failed: dict[str, str] = {}
-        self._phase: Phase = Silent()
+        self.batch: int | None = None
 
-    def load(self) -> None:
-        """Load the networks that missing videos need, so that a wrong file is found before anything is sampled.
+    def models(self) -> list[ModelKey]:
+        """The networks that missing videos need."""
+        units = self._units()
+        return list(dict.fromkeys(unit.model for unit in units if unit.model))
 
-        Raises:
-            IvbenchError: a file is missing, altered, holds NaN or does not fit.
-        """
-        needed = self._needed()
-        if not needed:
-            return
-        for weights, stage in dict.fromkeys((task.weights, task.stage) for task in needed):
-            self._job.models.stage_model(weights, stage)
-        if not all(self._job.store.has(task.encode) for task in needed):
-            self._job.models.cascade.text_encoder()
-
-    def run(self) -> None:
+    def run(self, run_units: RunUnits) -> None:
         """Make every final video that the store lacks; what lies before it only where it is needed.
 
         A cell whose samples are not finite stops, and its other videos are not made.
         """
-        needed = self._needed()
-        if not needed:
-            return
-        self._phase = self._job.reporter.phase("sampling", self._plan.flops_of(needed))
-        for task in self._job.missing(self._finals()):
-            if self._job.stopped(task.cells):
-                continue
-            try:
-                self._arrays(task)
-            except NonFiniteError as error:
-                self._job.stop(task.cells, str(error))
+        failed = run_units("sampling", self._units())
+        for task in self._finals():
+            if task.id in failed:
+                self._job.stop(task.cells, failed[task.id])
+
+    def make(self, task_id: str) -> None:
+        """Make the entry of an encode, input or sample task, unless the store has it; raises as `video`."""
+        if task_id in self._encode:
+            self._embeddings(self._encode[task_id])
+        else:
+            self.video(task_id)
 
     def video(self, task_id: str) -> NDArray[Any]:
         """The videos of a task, from the store or computed.
@@ -115,17 +110,41 @@ class Sampling:
     def _finals(self) -> list[SampleTask]:
         return [task for task in self._plan.sample if task.last]
 
-    def _needed(self) -> list[SampleTask]:
-        """The missing final tasks and what they stand on, as far as that is missing."""
-        found: dict[str, SampleTask] = {}
-        pending = self._job.missing(self._finals())
-        while pending:
-            task = pending.pop()
-            if task.id not in found:
-                found[task.id] = task
-                before = None if task.input is None else self._tasks.get(task.input)
-                pending += [] if before is None else self._job.missing([before])
-        return list(found.values())
+    def _units(self) -> list[Unit]:
+        """The missing final tasks, each right after what it stands on, as far as that is missing."""
+        units: dict[str, Unit] = {}
+        for task in self._job.missing(self._finals()):
+            for step in reversed(self._chain(task)):
+                if step.id not in units:
+                    for unit in (*self._before(step), self._unit(step)):
+                        units.setdefault(unit.key, unit)
+        return list(units.values())
+
+    def _chain(self, task: SampleTask) -> list[SampleTask]:
+        """A missing task, and the missing ones that it stands on: the first stage is the last."""
+        chain = [task]
+        while (before := self._tasks.get(chain[-1].input or "")) and self._job.missing([before]):
+            chain.append(before)
+        return chain
+
+    def _before(self, task: SampleTask) -> list[Unit]:
+        """The missing texts and given videos of a task."""
+        encode, given = self._encode[task.encode], self._inputs.get(task.input or "")
+        units = [Unit("encode", encode.id, ("text",))] if self._job.missing([encode]) else []
+        if given is not None and self._job.missing([given]):
+            units.append(Unit("input", given.id))
+        return units
+
+    def _unit(self, task: SampleTask) -> Unit:
+        return Unit(
+            "sample",
+            task.id,
+            ("stage", task.weights, task.stage),
+            after=(task.encode,) if task.input is None else (task.encode, task.input),
+            cells=task.cells,
+            place=(self._plan.suite.run_seeds.index(task.seed), task.sample_index, task.block),
+            amount=self._plan.flops_of([task]),
+        )
 
     def _arrays(self, task: SampleTask) -> Arrays:
         if task.id in self._failed:
@@ -153,7 +172,6 @@ class Sampling:
             "flops": flops,
             "sampling_seconds": time.perf_counter() - started,
         }
-        self._phase.advance(flops)
         return Entry({VIDEO: to_uint8(video) if task.as_bytes else video.astype(np.float16)}, about)
 
     def _sample(self, task: SampleTask, text: TextEmbeddings, low: NDArray[np.float32] | None) -> NDArray[np.float32]:
@@ -167,7 +185,7 @@ class Sampling:
             return sample_stage(model, settings, part, keys[rows], None if low is None else low[rows])
 
         try:
-            video = np.concatenate(in_batches(len(keys), run, model.out_of_memory))
+            video = np.concatenate(in_batches(len(keys), run, model.out_of_memory, self.batch))
             if not np.isfinite(video).all():
                 raise NonFiniteError("the sample is beyond the range of float16. Use thresholding.")
         except NonFiniteError as error:

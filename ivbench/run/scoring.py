@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations as pairs
@@ -34,6 +35,7 @@ from ivbench.results.schema import Difference, Score
 from ivbench.run.features import Features
 from ivbench.run.job import Entry, Job
 from ivbench.run.real_clips import FLOOR, have_clips, reference_digest
+from ivbench.run.units import RunUnits, Unit
 
 __all__ = ["Scoring"]
 
@@ -65,20 +67,42 @@ class Scoring:
         self._conditions = cache(self._make_conditions)
         self._truth = cache(self._make_truth)
         self._kept: dict[tuple[str, MetricConfig], _Kept] = {}
+        self._tasks = {task.id: task for task in job.plan.score}
 
-    def run(self) -> None:
+    def run(self, run_units: RunUnits) -> None:
         """Score every cell that has videos."""
-        missing = [task for task in self._job.missing(self._plan.score) if not self._job.stopped([task.cell])]
-        phase = self._job.reporter.phase("scores", len(missing)) if missing else None
-        wanted = {task.id for task in missing}
-        for task in self._plan.score:
-            if not self._job.stopped([task.cell]):
-                try:
-                    self._kept[task.cell, task.metric] = self._score(task)
-                except NonFiniteError as error:
-                    self._job.stop([task.cell], f"{task.metric.name}: {error}")
-            if phase is not None and task.id in wanted:
-                phase.advance(1)
+        tasks = [task for task in self._plan.score if not self._job.stopped([task.cell])]
+        missing = self._job.missing(tasks)
+        run_units("reference", self._reference_units(missing))
+        failed = run_units("scores", self._units(missing))
+        for task in tasks:
+            if self._job.stopped([task.cell]) or (task.cell, task.metric) in self._kept:
+                continue
+            try:
+                if task.id in failed:
+                    raise NonFiniteError(failed[task.id])
+                self.make(task.id)
+            except NonFiniteError as error:
+                self._job.stop([task.cell], f"{task.metric.name}: {error}")
+
+    def make(self, task_id: str) -> None:
+        """Make the entry of a score, unless the store has it.
+
+        Raises:
+            NonFiniteError: there is no score of such features.
+        """
+        task = self._tasks[task_id]
+        self._kept[task.cell, task.metric] = self._score(task)
+
+    def make_truth(self, key: str) -> None:
+        """Make what the scores of a metric share: floor, texts, ground truth; `key` is its unit's.
+
+        Raises:
+            NonFiniteError: features of real clips or texts hold NaN or infinity.
+        """
+        config = self._plan.suite.metrics[int(key.rpartition(" ")[2])]
+        self._conditions(config)
+        self._truth(config)
 
     def scores(self, cell: str) -> list[Score]:
         """A cell's scores in the suite's order of metrics; none where it stopped."""
@@ -115,6 +139,32 @@ class Scoring:
         """The evidence of a cell's first metric of that name."""
         found = (self._of(cell, config) for config in self._plan.suite.metrics if config.name == metric)
         return next((kept.evidence for kept in found if kept is not None), None)
+
+    def _reference_units(self, missing: Iterable[ScoreTask]) -> list[Unit]:
+        """The missing features of real clips that missing scores of Frechet metrics stand on."""
+        metrics = dict.fromkeys(task.metric for task in missing)
+        needed = dict.fromkeys(m.extractor for m in metrics if isinstance(_metric(m), FrechetMetric))
+        floor = 0 if have_clips(self._plan) else self._floor_clips * len(self._plan.prompts)
+        count = self._plan.suite.reference.count + floor
+        return [unit for extractor in needed for unit in self._features.reference_units(extractor, count)]
+
+    def _units(self, missing: Sequence[ScoreTask]) -> list[Unit]:
+        """One unit a score, after one a metric that makes what the metric's scores share."""
+        metrics = list(dict.fromkeys(task.metric for task in missing))
+        keys = {metric: f"truth {self._plan.suite.metrics.index(metric)}" for metric in metrics}
+        truths = [Unit("truth", keys[metric], ("extractor", metric.extractor)) for metric in metrics]
+        return truths + [
+            Unit(
+                "score",
+                task.id,
+                ("extractor", task.metric.extractor),
+                after=(keys[task.metric],),
+                cells=(task.cell,),
+                place=(self._plan.suite.metrics.index(task.metric),),
+                amount=1,
+            )
+            for task in missing
+        ]
 
     def _of(self, cell: str, metric: MetricConfig) -> _Kept | None:
         return None if self._job.stopped([cell]) else self._kept.get((cell, metric))
@@ -176,7 +226,7 @@ class Scoring:
         real = self._features.reference(config.extractor, count)
         reference = Reference(metric.reference([real]), reference_digest(self._plan), count)
         compared = replace(conditions, reference=reference)
-        clips = max(_BANK, 3 * samples)
+        clips = self._floor_clips
 
         def make() -> Entry:
             floor = metric.floor(self._bank(config.extractor, clips), samples, compared)
@@ -185,6 +235,11 @@ class Scoring:
         entry = self._id("floor", config, counts=[count, samples, clips], prompts=conditions.prompts)
         floor = self._job.kept(entry, "floor", make)
         return replace(compared, floor=NullFloor.from_arrays(floor.arrays))
+
+    @property
+    def _floor_clips(self) -> int:
+        """Real clips of each prompt that a null floor draws from."""
+        return max(_BANK, 3 * self._plan.suite.videos_of_a_prompt)
 
     def _bank(self, extractor: str, clips: int) -> NDArray[np.float32]:
         """[K, P, ...] features of real clips of each prompt; where there are none, of the reference's distribution."""

@@ -16,7 +16,7 @@ from ivbench.cascade import StageModel, StageSettings, sample_stage
 from ivbench.config import digest
 from ivbench.data.prompts import prompt_digest
 from ivbench.diffusion.noise import NoiseKey
-from ivbench.errors import NonFiniteError
+from ivbench.errors import ConfigError, NonFiniteError
 from ivbench.plan import SampleTask
 from ivbench.run.job import Entry, Job
 from ivbench.run.sampling import stage_settings
@@ -53,6 +53,21 @@ class Timing:
             f"after a warm-up step, text embeddings and weights in memory; seconds a video, the median of up to "
             f"{_REPEATS} repeats; peak memory of {memory}"
         )
+
+    def require_device(self) -> None:
+        """Refuse to measure on a device that this machine lacks: others may have one, but are not measured.
+
+        Raises:
+            ConfigError: the device is not here, and a measurement is missing.
+        """
+        device = self._job.models.device
+        if device != "cpu" and not all(self._job.store.has(self._key(task)) for task in self._plan.sample):
+            from ivbench.backends.torch_backend import available_device
+
+            try:
+                available_device(device)
+            except ConfigError as error:
+                raise ConfigError(f"sampling time is measured here, but {error} Or add: --no-timing") from error
 
     def run(self) -> dict[tuple[str, str], tuple[float, float]]:
         """(cell id, stage) -> (seconds a video, peak memory in MiB)."""

@@ -9,6 +9,7 @@ IvbenchError                 a user's mistake or an environment's lack; exit cod
  +-- StoreError              the store cannot be read or written
  +-- UnreadableError         a video or image cannot be decoded
  +-- NonFiniteError          NaN or infinity in weights, samples or features
+ +-- ExecutorError           workers cannot be had, or were lost too often
  +-- ProtocolError           two numbers of different protocols were set against each other
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Iterable
 __all__ = [
     "ConfigError",
     "DigestError",
+    "ExecutorError",
     "IvbenchError",
     "MissingDependencyError",
     "MissingFileError",
@@ -55,6 +57,11 @@ class MissingDependencyError(IvbenchError):
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(f'{library} is needed for this and is not installed. Run: pip install "ivbench[{extra}]"')
+        self.library, self.extra = library, extra
+
+    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str]]:
+        """So that a worker's error reaches another process."""
+        return type(self), (self.library, self.extra)
 
 
 class DigestError(IvbenchError):
@@ -71,6 +78,10 @@ class UnreadableError(IvbenchError):
 
 class NonFiniteError(IvbenchError):
     """NaN or infinity in weights, samples or features."""
+
+
+class ExecutorError(IvbenchError):
+    """Workers cannot be had, or were lost too often."""
 
 
 class ProtocolError(IvbenchError):

@@ -24,6 +24,10 @@ _BUILTIN: dict[str, dict[str, str]] = {
     "adapter": {
         "native": "ivbench.adapters.native:NativeCascade",
     },
+    "executor": {
+        "inline": "ivbench.run.executors.inline:InlineExecutor",
+        "ray": "ivbench.run.executors.ray_executor:RayExecutor",
+    },
     "extractor": {
         "clip": "ivbench.extractors.torch_clip:ClipExtractor",
         "geometric-judge": "ivbench.extractors.geometric_judge:GeometricJudge",

@@ -48,6 +48,7 @@ _EXTRAS = {
     "psutil": "zoo",
     "pyarrow": "parquet",
     "tensorboardX": "tensorboard",
+    "ray": "ray",
     "timm": "zoo",
     "tokenizers": "zoo",
     "torch": "zoo",

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ivbench.cli.executing import executor_options
 from ivbench.cli.options import Asked, log_option, out_option, plan_of, store_option, suite_options, timing_option
+
+if TYPE_CHECKING:
+    from ivbench.run import Executor
 
 __all__ = ["run"]
 
@@ -15,6 +20,7 @@ __all__ = ["run"]
 @suite_options
 @store_option
 @timing_option
+@executor_options
 @out_option
 @log_option
 @click.option("--open/--no-open", "open_it", default=True, help="Open the report in the browser, where there is one.")
@@ -22,6 +28,7 @@ __all__ = ["run"]
 def run(
     context: click.Context,
     asked: Asked,
+    executor: Executor,
     store: Path | None,
     timing: bool,
     out: Path | None,
@@ -41,7 +48,7 @@ def run(
 
     name, planned = plan_of(asked)
     folder = out or default_out(planned)
-    outcome = score_session(planned, name, store, asked.device, folder, timing)
+    outcome = score_session(planned, name, store, asked.device, folder, timing, executor)
     page = write_report(outcome.path, folder / "report.html")
     print_table(outcome.results)
     add_to_job_summary(markdown_table(outcome.results))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ivbench.cli.executing import executor_options
 from ivbench.cli.options import Asked, plan_of, store_option, suite_options
+
+if TYPE_CHECKING:
+    from ivbench.run import Executor
 
 __all__ = ["sample"]
 
@@ -14,8 +19,9 @@ __all__ = ["sample"]
 @click.command()
 @suite_options
 @store_option
+@executor_options
 @click.pass_context
-def sample(context: click.Context, asked: Asked, store: Path | None) -> None:
+def sample(context: click.Context, asked: Asked, executor: Executor, store: Path | None) -> None:
     """Sample a suite's videos into the store.
 
     Nothing is scored. Videos that the store has are not made again.
@@ -25,7 +31,7 @@ def sample(context: click.Context, asked: Asked, store: Path | None) -> None:
 
     name, planned = plan_of(asked)
     with session(name, store, asked.device) as working:
-        job = sample_plan(planned, working.store, working.models, working.reporter)
+        job = sample_plan(planned, working.store, working.models, working.reporter, executor)
     problems = {cell.label: job.problem(cell.id) for cell in planned.cells if cell.id in job.problems}
     if not problems:
         click.echo(f"{planned.videos:,} videos in {working.store.root}")

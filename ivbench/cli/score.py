@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ivbench.cli.executing import executor_options
 from ivbench.cli.options import Asked, log_option, out_option, plan_of, store_option, suite_options, timing_option
+
+if TYPE_CHECKING:
+    from ivbench.run import Executor
 
 __all__ = ["score"]
 
@@ -15,12 +20,14 @@ __all__ = ["score"]
 @suite_options
 @store_option
 @timing_option
+@executor_options
 @out_option
 @log_option
 @click.pass_context
 def score(
     context: click.Context,
     asked: Asked,
+    executor: Executor,
     store: Path | None,
     timing: bool,
     out: Path | None,
@@ -37,7 +44,7 @@ def score(
     from ivbench.report.exports.markdown import markdown_table
 
     name, planned = plan_of(asked)
-    outcome = score_session(planned, name, store, asked.device, out or default_out(planned), timing)
+    outcome = score_session(planned, name, store, asked.device, out or default_out(planned), timing, executor)
     print_table(outcome.results)
     add_to_job_summary(markdown_table(outcome.results))
     click.echo(f"\n{in_words(outcome.computed)}\nresults  {outcome.path}")

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import click
 if TYPE_CHECKING:
     from ivbench.plan import Plan
     from ivbench.results.store import Store
-    from ivbench.run import Models, Outcome, RichReporter
+    from ivbench.run import Executor, Models, Outcome, RichReporter
 
 __all__ = [
     "STORE_VARIABLE",
@@ -72,17 +72,20 @@ def session(cascade: str, store: Path | None, device: str) -> Iterator[Session]:
 
     reporter = RichReporter(Console(stderr=True))
     opened = Store(store or default_store(), on_problem=reporter.say)
-    with reporter.shown():
+    # What a cluster's library prints of its own accord is no result of the command.
+    with reporter.shown(), redirect_stdout(sys.stderr):
         yield Session(opened, Models(read_card(cascade), device), reporter)
 
 
-def score_session(plan: Plan, cascade: str, store: Path | None, device: str, out: Path, measure_time: bool) -> Outcome:
+def score_session(
+    plan: Plan, cascade: str, store: Path | None, device: str, out: Path, measure_time: bool, executor: Executor
+) -> Outcome:
     """Sample and score a plan, and write its results; see `ivbench.run.score_plan`."""
     from ivbench.run import score_plan
 
     command = shlex.join(["ivbench", *sys.argv[1:]])
     with session(cascade, store, device) as working:
-        return score_plan(plan, working.store, working.models, working.reporter, out, command, measure_time)
+        return score_plan(plan, working.store, working.models, working.reporter, out, command, measure_time, executor)
 
 
 def in_words(computed: int) -> str:

@@ -9,7 +9,9 @@ from ivbench import registry
 from ivbench.adapters import Cascade, open_cascade
 from ivbench.cascade import StageModel
 from ivbench.config.settings import ORIGINAL
+from ivbench.errors import DigestError
 from ivbench.extractors import Extractor, load_extractor
+from ivbench.plan import Plan, cascade_source, extractor_digests
 from ivbench.zoo import Card, read_card
 
 __all__ = ["Models"]
@@ -45,6 +47,27 @@ class Models:
         """
         cascade = self.cascade if weights == ORIGINAL else self._variant(weights)
         return cascade.stage_model(stage)
+
+    def __reduce__(self) -> tuple[type[Models], tuple[Card, str, Path | None]]:
+        """Networks stay where they are: another process gets the names and loads its own."""
+        return type(self), (self.card, self.device, self.zoo)
+
+    def require(self, plan: Plan) -> None:
+        """Refuse a machine whose zoo holds other files than those that a plan's ids stand for.
+
+        Raises:
+            DigestError: a cascade, its text encoder or an extractor differs; says which.
+            MissingFileError: a folder is not there.
+        """
+        sources = {self.card.name: (plan.source, cascade_source(self.card, self.zoo))}
+        for name, planned in plan.variants.items():
+            sources[name] = planned, cascade_source(read_card(name, self.zoo), self.zoo)
+        here = {name: (planned.digest, found.digest) for name, (planned, found) in sources.items()}
+        for name, digest in extractor_digests(plan.suite.metrics, self.zoo).items():
+            here[name] = plan.extractors[name], digest
+        different = [name for name, (planned, found) in here.items() if planned != found]
+        if different:
+            raise DigestError(f'"{different[0]}" is not the one of the plan. Install the same zoo on every node.')
 
     def _open_variant(self, name: str) -> Cascade:
         return open_cascade(read_card(name, self.zoo), self.device, self.zoo)

@@ -45,9 +45,7 @@ class Outcome:
     problems: dict[str, str]
 
 
-def sample_plan(
-    plan: Plan, store: Store, models: Models, reporter: Reporter, executor: Executor | None = None
-) -> Job:
+def sample_plan(plan: Plan, store: Store, models: Models, reporter: Reporter, executor: Executor | None = None) -> Job:
     """Make every video that the store lacks.
 
     Args:

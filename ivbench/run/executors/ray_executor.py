@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -47,6 +48,7 @@ class RayExecutor:
         self._resources = resources
         self._cpus = resources.cpus_per_worker or 1
         self._ended = contextlib.ExitStack()
+        self._job: Job | None = None
         self._dispatcher: Dispatcher | None = None
 
     def run(self, worker: Worker, units: Sequence[Unit], wanted: Wanted, heard: Heard) -> None:
@@ -65,13 +67,14 @@ class RayExecutor:
                 job.reporter.say(line)
             heard(unit, done)
 
-        if self._dispatcher is None:
-            self._dispatcher = self._opened(job)
+        if self._dispatcher is None or self._job is not job:
+            self.close()
+            self._dispatcher, self._job = self._opened(job), job
         self._dispatcher.run(units, wanted, heard_here)
 
     def close(self) -> None:
         """End the workers, and the connection."""
-        self._dispatcher = None
+        self._dispatcher = self._job = None
         self._ended.close()
 
     def _opened(self, job: Job) -> Dispatcher:
@@ -118,6 +121,9 @@ def connect(resources: Resources, cpus: int) -> bool:
         ExecutorError: nothing answers at the address as a cluster does.
     """
     if ray.is_initialized():
+        joined = ray.get_runtime_context().gcs_address
+        if resources.address not in (None, "auto", joined):
+            raise ConfigError(f"this process is in the Ray cluster {joined} already, not in {resources.address}.")
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = resources.address or os.environ.get("RAY_ADDRESS") or "local"
@@ -126,9 +132,7 @@ def connect(resources: Resources, cpus: int) -> bool:
         ray.init(address=address, **_QUIET)
         return True
     cores = None if resources.workers is None else resources.workers * cpus
-    ray.init(
-        address="local", num_cpus=cores, object_store_memory=_OBJECT_STORE, include_dashboard=False, **_QUIET
-    )
+    ray.init(address="local", num_cpus=cores, object_store_memory=_OBJECT_STORE, include_dashboard=False, **_QUIET)
     return True
 
 
@@ -167,16 +171,34 @@ def _require_answer(address: str) -> None:
     """Try the address in a process of its own: at a wrong one Ray waits for minutes, then ends its process."""
     if address.startswith("ray://"):
         raise ConfigError(f"{address} is for Ray Client. Run this on a node of the cluster, with --address auto.")
+    why = _refused(address) or _without_answer(address)
+    if why:
+        raise ExecutorError(
+            f'no Ray cluster can be joined at "{address}" ({why}). Start one with: ray start --head; or leave '
+            "--address out to use this machine alone."
+        )
+
+
+def _refused(address: str) -> str:
+    """Why nothing listens at HOST:PORT; empty where something does, and for other addresses."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit()):
+        return ""
+    try:
+        with socket.create_connection((host, int(port)), timeout=_TRIAL):
+            return ""
+    except (OSError, OverflowError) as error:
+        return str(getattr(error, "strerror", None) or error)
+
+
+def _without_answer(address: str) -> str:
+    """Why Ray cannot connect; empty where it can."""
     code = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False)"
     try:
         done = subprocess.run(
             [sys.executable, "-c", code, address], capture_output=True, text=True, timeout=_TRIAL, check=False
         )
-        why = done.stderr.strip().splitlines()[-1:] if done.returncode else None
     except subprocess.TimeoutExpired:
-        why = [f"no answer in {_TRIAL:g} s"]
-    if why is not None:
-        raise ExecutorError(
-            f'no Ray cluster can be joined at "{address}" ({"".join(why)}). Start one with: ray start --head; or leave '
-            "--address out to use this machine alone."
-        )
+        return f"no answer in {_TRIAL:g} s"
+    last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+    return last[0] if done.returncode else ""

@@ -34,6 +34,11 @@ class FakePool:
         self.given: list[tuple[int, Unit, int | None]] = []
         self.started = 0
         self.before_events: Callable[[], None] = lambda: None
+        self.now = 0.0
+        self.seconds: Callable[[Unit, bool], float] = lambda unit, loaded: 1.0
+
+    def clock(self) -> float:
+        return self.now
 
     def start(self) -> int:
         self.started += 1
@@ -55,6 +60,7 @@ class FakePool:
             self.idle.add(worker)
             return [Ready(worker)]
         unit = self.busy.pop(worker)
+        self.now += self.seconds(unit, unit.model in self.loaded[worker])
         lost = self.dies(unit)
         if lost is not None:
             return [Lost(worker, lost.why, lost.out_of_memory)]
@@ -119,6 +125,19 @@ def test_a_worker_keeps_to_its_model_while_there_is_such_work(chance: random.Ran
         changes = sum(a != b for a, b in pairwise(own))
         assert changes <= 1
     assert pool.started <= 2
+
+
+@pytest.mark.parametrize(("seconds", "takes_part"), [(0.1, False), (4.0, True)])
+def test_a_model_is_loaded_once_more_where_that_is_sooner_done(seconds: float, takes_part: bool) -> None:
+    """Ten units wait; loading takes ten seconds."""
+    pool = FakePool(random.Random(0))
+    pool.seconds = lambda unit, loaded: seconds if loaded else 10.0
+    dispatcher = Dispatcher(pool, 2, 3, lambda line: None, pool.clock)
+    load = [Unit("load", f"load {name}", unit("", name).model) for name in ("text", "base")]
+    dispatcher.run(load, everything, lambda unit, done: None)
+    pool.given.clear()
+    dispatcher.run([unit(f"u{i}", "text") for i in range(10)], everything, lambda unit, done: None)
+    assert len({worker for worker, _, _ in pool.given}) == 1 + takes_part
 
 
 def test_a_unit_that_is_not_wanted_is_left_out_and_what_waits_for_it_asked_for() -> None:

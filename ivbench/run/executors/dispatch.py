@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ __all__ = ["Dispatcher", "Event", "Finished", "Lost", "Pool", "Ready"]
 
 _PATIENCE = 60.0
 """Seconds without any worker after which this is said."""
-_POLL = 1.0
+_POLL = 0.25
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,23 @@ class Pool(Protocol):
 
 @dataclass
 class _State:
-    """What is known of a worker: its models, the unit that it does, and the model that it used last."""
+    """What is known of a worker: its models, the unit that it does and since when, and the model that it used last."""
 
     ready: bool = False
     loaded: frozenset[ModelKey] = frozenset()
     unit: Unit | None = None
+    since: float = 0.0
     last: ModelKey = ()
+
+    def holds(self, model: ModelKey) -> bool:
+        """Whether it has a model, or loads it now."""
+        return not model or model in self.loaded or (self.unit is not None and self.unit.model == model)
 
 
 class Dispatcher:
     """Keeps workers busy, each with units of the models that it holds where there are such.
 
+    A worker without such units loads another model, unless those that hold it would be through with its units sooner.
     A lost worker's unit is done again by another, and a new worker is asked for.
 
     Args:
@@ -91,15 +98,24 @@ class Dispatcher:
         size: how many of them are wanted.
         retries: how many more times a unit is tried after a loss.
         say: shows a line.
+        clock: seconds.
     """
 
-    def __init__(self, pool: Pool, size: int, retries: int, say: Callable[[str], None]) -> None:
-        self._pool, self._size, self._retries, self._say = pool, size, retries, say
+    def __init__(
+        self,
+        pool: Pool,
+        size: int,
+        retries: int,
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pool, self._size, self._retries, self._say, self._clock = pool, size, retries, say, clock
         self._workers: dict[int, _State] = {}
         self._losses: Counter[str] = Counter()
         self._starts_lost = 0
         self._batch: dict[str, int] = {}
-        self._seen = time.monotonic()
+        self._pace = _Pace()
+        self._seen = clock()
 
     def run(self, units: Sequence[Unit], wanted: Wanted, heard: Heard) -> None:
         """Do units, as `Executor.run` says.
@@ -126,19 +142,30 @@ class Dispatcher:
                 if not wanted(unit):
                     queue.finish(unit)
                     continue
-                state.unit = unit
+                state.unit, state.since = unit, self._clock()
                 self._pool.give(number, unit, self._batch.get(unit.key))
 
     def _choice(self, queue: _Queue, state: _State) -> ModelKey | None:
-        """The model whose units a worker does next: the last one, one that it holds, or the most wanted of others."""
+        """The model whose units a worker does next: the last one, one that it holds, or the one that pays most."""
         waiting = queue.waiting()
         if state.last in waiting:
             return state.last
-        held = [model for model in waiting if model in state.loaded or not model]
+        held = [model for model in waiting if state.holds(model)]
         if held:
             return held[0]
-        holders = Counter(model for other in self._workers.values() for model in other.loaded)
-        return max(waiting, key=lambda model: waiting[model] / (1 + holders[model]), default=None)
+        pays = {model: self._pays(queue, model) for model in waiting}
+        best = max(pays, key=lambda model: pays[model], default=None)
+        return best if best is not None and pays[best] >= 0 else None
+
+    def _pays(self, queue: _Queue, model: ModelKey) -> float:
+        """Seconds in which the holders of a model get through its units, beyond those of loading it once more."""
+        holders = [state for state in self._workers.values() if state.holds(model)]
+        if not holders:
+            return math.inf
+        now = self._clock()
+        at_work = [now - state.since for state in holders if state.unit is not None and state.unit.model == model]
+        unit = self._pace.unit(model, max(at_work, default=0.0))
+        return queue.remaining[model] * unit / len(holders) - self._pace.load.get(model, 0.0)
 
     def _take(self, event: Event, queue: _Queue, heard: Heard) -> None:
         state = self._workers[event.worker]
@@ -149,6 +176,7 @@ class Dispatcher:
         self._starts_lost = 0
         state.ready, unit = True, state.unit
         if isinstance(event, Finished) and unit is not None:
+            self._pace.learn(unit, self._clock() - state.since, had=unit.model in state.loaded)
             state.unit, state.loaded, state.last = None, event.done.loaded, unit.model
             queue.finish(unit)
             heard(unit, event.done)
@@ -173,7 +201,7 @@ class Dispatcher:
 
     def _watch(self) -> None:
         """Say so where there has been no worker for a while."""
-        now = time.monotonic()
+        now = self._clock()
         if any(state.ready for state in self._workers.values()):
             self._seen = now
         elif now - self._seen > _PATIENCE:
@@ -181,8 +209,31 @@ class Dispatcher:
             self._say("no worker yet: the cluster has no room. Waiting; interrupt, and the same command goes on later")
 
 
+class _Pace:
+    """How long models take to load, and their units to do, as far as was seen."""
+
+    def __init__(self) -> None:
+        self.load: dict[ModelKey, float] = {}
+        self._seconds: defaultdict[ModelKey, float] = defaultdict(float)
+        self._count: Counter[ModelKey] = Counter()
+
+    def learn(self, unit: Unit, seconds: float, had: bool) -> None:
+        if unit.kind == "load":
+            self.load[unit.model] = seconds
+        elif had:
+            self._seconds[unit.model] += seconds
+            self._count[unit.model] += 1
+
+    def unit(self, model: ModelKey, so_far: float) -> float:
+        """Seconds of a unit: the mean, or before the first one's end what it took so far."""
+        return self._seconds[model] / self._count[model] if self._count[model] else so_far
+
+
 class _Queue:
-    """Units that wait, by model and in their order, and what each waits for; `left` counts those that are not over."""
+    """Units that wait, by model and in their order, and what each waits for.
+
+    `left` counts those that are not over, `remaining` those of each model that were not begun, ready or not.
+    """
 
     def __init__(self, units: Sequence[Unit]) -> None:
         self._order = {unit.key: number for number, unit in enumerate(units)}
@@ -194,9 +245,10 @@ class _Queue:
                 self._next[key].append(unit)
         self._heaps: dict[ModelKey, list[int]] = defaultdict(list)
         self.left = len(units)
+        self.remaining = Counter(unit.model for unit in units)
         for unit in units:
             if not self._open[unit.key]:
-                self.put_back(unit)
+                self._open_up(unit)
 
     def waiting(self) -> dict[ModelKey, int]:
         """The number of units of each model that could start now; the model of the earliest first."""
@@ -205,10 +257,17 @@ class _Queue:
 
     def pop(self, model: ModelKey | None) -> Unit | None:
         """The earliest of a model's units that could start."""
-        return None if model is None else self._units[heapq.heappop(self._heaps[model])]
+        if model is None:
+            return None
+        self.remaining[model] -= 1
+        return self._units[heapq.heappop(self._heaps[model])]
 
     def put_back(self, unit: Unit) -> None:
-        """One can start, or must be done again."""
+        """One must be done again."""
+        self.remaining[unit.model] += 1
+        self._open_up(unit)
+
+    def _open_up(self, unit: Unit) -> None:
         heapq.heappush(self._heaps[unit.model], self._order[unit.key])
 
     def finish(self, unit: Unit) -> None:
@@ -217,4 +276,4 @@ class _Queue:
         for later in self._next[unit.key]:
             self._open[later.key].discard(unit.key)
             if not self._open[later.key]:
-                self.put_back(later)
+                self._open_up(later)

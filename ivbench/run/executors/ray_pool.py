@@ -15,10 +15,6 @@ from ivbench.run.units import Unit
 
 __all__ = ["RayPool"]
 
-_NODE_WITHOUT_MEMORY = "running low on memory"
-"""Part of what Ray says of a worker that it ended because its node's memory ran out."""
-
-
 class RayPool:
     """Actors on a connected cluster, spread over its nodes.
 
@@ -68,15 +64,14 @@ class RayPool:
             answer: Answer = ray.get(call)
         except (RayActorError, OutOfMemoryError) as error:
             self._end(worker)
-            no_memory = isinstance(error, OutOfMemoryError) or _NODE_WITHOUT_MEMORY in str(error)
-            return Lost(worker, _in_a_line(error), no_memory)
+            return Lost(worker, _in_a_line(error), out_of_memory=isinstance(error, OutOfMemoryError))
         if answer.error is not None:
             raise answer.error
         return Ready(worker) if starting else Finished(worker, answer.done)
 
 
 def _in_a_line(error: Exception) -> str:
-    """What Ray says of a lost worker, without numbers of processes and advice."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    told = [line for line in lines if line.startswith("The actor")] or lines
-    return told[-1].partition(" Worker exit type")[0].rstrip(".") if told else type(error).__name__
+    """The first sentence of what Ray says of a lost worker; numbers of processes and advice follow it."""
+    lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
+    told = [line for line in lines if line.startswith("The actor")] or lines[:1]
+    return told[-1].partition(". ")[0].rstrip(".")

@@ -15,6 +15,7 @@ from ivbench.run.units import Unit
 
 __all__ = ["RayPool"]
 
+
 class RayPool:
     """Actors on a connected cluster, spread over its nodes.
 

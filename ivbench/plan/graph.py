@@ -134,6 +134,7 @@ class _Builder:
         encode, indices, name = self.graph.encode[block].id, self.blocks[block], self.stages[stage].name
         consumes = [encode] if before is None else [encode, before]
         source = origin(self.source, self.variants, cell.weights[stage])
+        as_bytes = name == self.source.spec.stages[-1].name
         payload = sample_payload(
             source,
             source.spec.stages.index(source.spec.stage(name)),
@@ -144,6 +145,7 @@ class _Builder:
             self._digests(indices),
             sample_index,
             consumes,
+            as_bytes,
         )
         found = task_id(payload)
         known = self.graph.sample.get(found)
@@ -153,7 +155,7 @@ class _Builder:
             stage=name,
             weights=cell.weights[stage],
             last=stage == len(self.stages) - 1,
-            as_bytes=name == self.source.spec.stages[-1].name,
+            as_bytes=as_bytes,
             sampling=cell.stages[stage],
             seed=seed,
             sample_index=sample_index,

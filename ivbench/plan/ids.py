@@ -91,6 +91,7 @@ def sample_payload(
     prompts: Sequence[str],
     sample_index: int,
     consumes: Sequence[str],
+    as_bytes: bool = False,
 ) -> Payload:
     """Sample one stage of one run over a block of prompts.
 
@@ -104,9 +105,11 @@ def sample_payload(
         prompts: digests of the block's prompts, in order.
         sample_index: which sample of each prompt.
         consumes: the ids of the tasks whose results it reads: encode, then the stage before.
+        as_bytes: the videos are kept as uint8, which no later stage can start from; another cascade may go on from it.
     """
     stage = source.spec.stages[stage_index]
     return {
+        **({"as_bytes": True} if as_bytes else {}),
         "kind": "sample",
         "format": TASK_FORMAT["sample"],
         "stage": stage.model_dump(mode="json"),

@@ -11,18 +11,18 @@ from ivbench.config import MetricConfig
 from ivbench.metrics import Conditions
 from ivbench.plan import Plan
 from ivbench.results.store import Store
-from ivbench.run.features import Features
+from ivbench.run.executors.base import Executor
 from ivbench.run.job import Job
 from ivbench.run.models import Models
 from ivbench.run.progress import Reporter
-from ivbench.run.sampling import Sampling
-from ivbench.run.scoring import Scoring
+from ivbench.run.unit_runner import UnitRunner
+from ivbench.run.worker import Worker
 
 __all__ = ["features_of_cells"]
 
 
 def features_of_cells(
-    plan: Plan, store: Store, models: Models, reporter: Reporter
+    plan: Plan, store: Store, models: Models, reporter: Reporter, executor: Executor
 ) -> dict[MetricConfig, tuple[Conditions, list[NDArray[Any]]]]:
     """Sample a plan's cells, and extract the features of their videos.
 
@@ -31,6 +31,7 @@ def features_of_cells(
         store: keeps the videos and features.
         models: cascade and extractors.
         reporter: told of progress.
+        executor: where the work is done.
 
     Returns:
         Of every metric its conditions, and for each cell that did not stop [runs x samples, P, ...] features.
@@ -38,14 +39,12 @@ def features_of_cells(
     Raises:
         IvbenchError: as `score_plan`.
     """
-    job = Job(plan, store, models, reporter)
-    sampling = Sampling(job)
-    features = Features(job, sampling)
-    scoring = Scoring(job, features)
-    features.load()
-    sampling.load()
-    sampling.run()
-    features.run()
+    worker = Worker(Job(plan, store, models, reporter))
+    runner = UnitRunner(worker, executor)
+    job, features = worker.job, worker.features
+    runner.load([*features.models(), *worker.sampling.models()])
+    worker.sampling.run(runner.run)
+    features.run(runner.run)
     cells = [cell.id for cell in plan.cells if not job.stopped([cell.id])]
     tasks = {(task.cell, task.metric): task.consumes for task in plan.score}
 
@@ -56,5 +55,6 @@ def features_of_cells(
         return rows.reshape(videos, len(plan.prompts), *rows.shape[1:])
 
     return {
-        metric: (scoring.conditions(metric), [of_cell(cell, metric) for cell in cells]) for metric in plan.suite.metrics
+        metric: (worker.scoring.conditions(metric), [of_cell(cell, metric) for cell in cells])
+        for metric in plan.suite.metrics
     }

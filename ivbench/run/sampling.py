@@ -150,12 +150,7 @@ class Sampling:
         if task.id in self._failed:
             raise NonFiniteError(self._failed[task.id])
         try:
-            found = self._job.kept(task.id, task.kind, lambda: self._make(task)).arrays
-            if found[VIDEO].dtype == np.uint8 and not task.as_bytes:
-                # Another cascade ends with this stage and keeps bytes: too coarse for the stage after it here.
-                self._job.store.remove(task.id)
-                found = self._job.kept(task.id, task.kind, lambda: self._make(task)).arrays
-            return found
+            return self._job.kept(task.id, task.kind, lambda: self._make(task)).arrays
         except NonFiniteError as error:
             self._failed[task.id] = str(error)
             raise

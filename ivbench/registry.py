@@ -60,10 +60,16 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "frame_fid_first_frame": "ivbench.metrics.frame_fid_first_frame:FrameFIDFirstFrame",
         "frame_fid_video_average": "ivbench.metrics.frame_fid_video_average:FrameFIDVideoAverage",
         "fvd": "ivbench.metrics.fvd:FVD",
+        "kid": "ivbench.metrics.kid:KID",
         "motion_accuracy": "ivbench.metrics.attribute_accuracy:MotionAccuracy",
         "r_precision": "ivbench.metrics.r_precision:RPrecision",
         "shape_accuracy": "ivbench.metrics.attribute_accuracy:ShapeAccuracy",
         "style_accuracy": "ivbench.metrics.attribute_accuracy:StyleAccuracy",
+    },
+    "network": {
+        "inception": "ivbench.extractors.torch_inception:InceptionExtractor",
+        "i3d": "ivbench.extractors.torch_i3d:I3DExtractor",
+        "i3d-torchscript": "ivbench.extractors.torch_i3d_torchscript:I3DTorchScript",
     },
     "text_encoder": {
         "t5": "ivbench.text.torch_t5:T5TextEncoder",

@@ -1,7 +1,9 @@
-"""`ivbench score`: scores of a suite's videos into results.json."""
+"""`ivbench score`: scores of a suite's videos, or of a folder's, into results.json."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import click
 
 from ivbench.cli.executing import executor_options
 from ivbench.cli.options import Asked, log_option, out_option, plan_of, store_option, suite_options, timing_option
+from ivbench.cli.score_folders import Folders, folder_options, score_two_folders
 
 if TYPE_CHECKING:
     from ivbench.run import Executor
@@ -21,6 +24,7 @@ __all__ = ["score"]
 @store_option
 @timing_option
 @executor_options
+@folder_options
 @out_option
 @log_option
 @click.pass_context
@@ -30,13 +34,18 @@ def score(
     executor: Executor,
     store: Path | None,
     timing: bool,
+    folders: Folders,
     out: Path | None,
     loggers: tuple[str, ...],
 ) -> None:
     """Score the sampled videos and write results.json, results.csv and the gallery.
 
-    Videos that the store lacks are sampled first.
+    Videos that the store lacks are sampled first. With --generated and --reference, the videos and images of two
+    folders are scored instead of a suite's.
     """
+    if folders.generated is not None or folders.reference is not None:
+        score_two_folders(folders, asked.device, store, out, shlex.join(["ivbench", *sys.argv[1:]]))
+        return
     from ivbench.cli.console import add_to_job_summary
     from ivbench.cli.log import log_results
     from ivbench.cli.session import default_out, exit_code, in_words, score_session

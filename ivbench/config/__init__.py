@@ -4,7 +4,7 @@ from ivbench.config.canonical import canonical_json, digest, file_digest, text_d
 from ivbench.config.card import CardConfig, CardFile, parse_card
 from ivbench.config.cascade import cascade_schema, parse_cascade, read_cascade
 from ivbench.config.parse import Frozen, parse
-from ivbench.config.profile import Profile, profile
+from ivbench.config.profile import ClipChoice, Network, Profile, ResizeStep, Subsets, profile, profile_names
 from ivbench.config.settings import Guidance, Settings, StageSampling, Thresholding
 from ivbench.config.suite import (
     MetricConfig,
@@ -21,14 +21,18 @@ from ivbench.config.yaml import load_yaml, read_yaml
 __all__ = [
     "CardConfig",
     "CardFile",
+    "ClipChoice",
     "Frozen",
     "Guidance",
     "MetricConfig",
+    "Network",
     "Profile",
     "PromptsConfig",
+    "ResizeStep",
     "Settings",
     "StageSampling",
     "StagesConfig",
+    "Subsets",
     "SuiteConfig",
     "Thresholding",
     "canonical_json",
@@ -41,6 +45,7 @@ __all__ = [
     "parse_cascade",
     "parse_suite",
     "profile",
+    "profile_names",
     "read_cascade",
     "read_suite",
     "read_yaml",

@@ -1,41 +1,116 @@
-"""Profiles: named, versioned presets of the choices that a metric leaves open."""
+"""Profiles: named, versioned presets of the choices that a metric leaves open; each a YAML file of `profiles/`.
+
+A profile is data over a small set of shared pieces: none has code of its own.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from ivbench.config.parse import Frozen, parse
+from ivbench.config.yaml import load_yaml
 from ivbench.errors import ConfigError, did_you_mean
 
-__all__ = ["PROFILES", "Profile", "profile"]
+__all__ = ["ClipChoice", "Network", "Profile", "ResizeStep", "Subsets", "profile", "profile_names"]
+
+Size = Annotated[int, Field(ge=1)]
+Kernel = Literal[
+    "torch-bilinear",
+    "torch-bilinear-antialias",
+    "torch-bicubic-antialias",
+    "tf1-bilinear",
+    "pil-bicubic-float",
+    "pil-bicubic",
+]
 
 
-@dataclass(frozen=True)
-class Profile:
-    """A named, versioned preset of choices; a changed choice is a new version.
+class ResizeStep(Frozen):
+    """One resize on the way to a network."""
 
-    Attributes:
-        name: as in suites, "ivbench".
-        version: bumped whenever numbers move.
-        ddof: of a Frechet metric's covariances: 1, or 0 as in StyleGAN-V and cd-fvd.
-        candidates: of R-Precision: the true caption and this number less one of others.
-    """
-
-    name: str
-    version: int
-    ddof: int = 1
-    candidates: int = 100
-
-    def __post_init__(self) -> None:
-        if self.ddof not in (0, 1):
-            raise ConfigError(f'profile "{self.name}": ddof is {self.ddof}. Allowed: 0, 1.')
-        if self.candidates < 2:
-            raise ConfigError(f'profile "{self.name}": candidates is {self.candidates}. Allowed: 2 or more.')
+    kernel: Kernel
+    size: Size = Field(description="height and width that come out")
+    fit: Literal["squash", "crop", "crop-ceil"] = Field(
+        default="squash",
+        description="squash: both sides; crop: the shorter side, then a centre crop, the longer side rounded down "
+        "(torchvision) or up (crop-ceil: cd-fvd)",
+    )
+    unit: bool = Field(default=False, description="pixels are computed with in [0, 1], not in [0, 255]")
+    quantise: Literal["none", "truncate"] = Field(
+        default="none", description="truncate: to whole levels of [0, 255], downwards, as .byte() does"
+    )
 
 
-PROFILES = {
-    "ivbench": Profile("ivbench", 1),
-    "ivbench-ddof0": Profile("ivbench-ddof0", 1, ddof=0),
-}
+class Network(Frozen):
+    """A network and what it sees."""
+
+    name: str = Field(description="of the weights' manifest: inception, i3d, ...")
+    tap: str = Field(description="which of its outputs are the features")
+    resize: tuple[ResizeStep, ...] = Field(default=(), description="in order; none: the network resizes")
+    scale: Literal["none", "tf", "symmetric"] = Field(
+        description="none: as they are, [0, 255]; tf: (x - 128) / 128; symmetric: 2 x / 255 - 1"
+    )
+
+
+class ClipChoice(Frozen):
+    """Which frames of a video are the clip that is scored."""
+
+    frames: Size = Field(description="frames of a clip; shorter videos are left out, and counted")
+    every: Size = Field(default=1, description="every n-th frame")
+    reference_start: Literal["first", "random"] = Field(
+        default="first", description="of reference videos; random: a place drawn from the video's own digest and a seed"
+    )
+
+
+class Subsets(Frozen):
+    """The random subsets that KID is averaged over."""
+
+    number: Size
+    size: Annotated[int, Field(ge=2)] = Field(description="rows of each side in a subset")
+    seed: int = Field(ge=0, description="of numpy's RandomState")
+
+
+class Profile(Frozen):
+    """A named, versioned preset of choices; a changed choice is a new version."""
+
+    name: str = Field(description="as in suites: ivbench")
+    version: int = Field(ge=1, description="raised whenever numbers move")
+    summary: str = ""
+    source: str = Field(default="", description="what it follows: package and version, or paper")
+    verified: str = Field(default="", description="what it was tested against; empty: unverified")
+    ddof: Literal[0, 1] = Field(default=1, description="of a Frechet metric's covariances")
+    candidates: int = Field(
+        default=100, ge=2, description="of R-Precision: the true caption and this number less one of others"
+    )
+    frames: Network | None = Field(default=None, description="network of frame metrics")
+    clips: Network | None = Field(default=None, description="network of clip metrics")
+    clip: ClipChoice | None = Field(default=None, description="None: all frames of a video")
+
+    kid: Subsets | None = Field(default=None, description="None: the complete estimate, from all pairs")
+
+    def payload(self) -> dict[str, Any]:
+        """Every choice that can change a number, as plain data: for ids of tasks and for protocols."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"summary", "source", "verified"})
+
+    def network(self, kind: str) -> Network:
+        """The network for metrics of a kind: frames or clips.
+
+        Raises:
+            ConfigError: this profile has none.
+        """
+        found = {"frames": self.frames, "clips": self.clips}.get(kind)
+        if found is None:
+            raise ConfigError(f'profile "{self.name}" says nothing of metrics on {kind}. Name another profile.')
+        return found
+
+
+@cache
+def profile_names() -> tuple[str, ...]:
+    """The profiles that come with ivbench, sorted."""
+    return tuple(sorted(path.name[:-5] for path in _folder().iterdir() if path.name.endswith(".yaml")))
 
 
 def profile(name: str | None) -> Profile:
@@ -44,8 +119,17 @@ def profile(name: str | None) -> Profile:
     Raises:
         ConfigError: no such profile; says the nearest one.
     """
-    if name is None:
-        return PROFILES["ivbench"]
-    if name not in PROFILES:
-        raise ConfigError(f'no profile is called "{name}".{did_you_mean(name, PROFILES)}')
-    return PROFILES[name]
+    wanted = "ivbench" if name is None else name
+    if wanted not in profile_names():
+        raise ConfigError(f'no profile is called "{name}".{did_you_mean(wanted, profile_names())}')
+    return _read(wanted)
+
+
+@cache
+def _read(name: str) -> Profile:
+    file = _folder().joinpath(f"{name}.yaml")
+    return parse(Profile, load_yaml(file.read_text(encoding="utf-8"), str(file)), str(file))
+
+
+def _folder() -> Any:
+    return files("ivbench.config").joinpath("profiles")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -17,6 +18,7 @@ __all__ = [
     "Extractor",
     "ImageTextExtractor",
     "Kind",
+    "ManyExtractor",
     "check_features",
     "check_videos",
     "load_extractor",
@@ -49,6 +51,14 @@ class Extractor(Protocol):
 
     def extract(self, videos: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of videos [B, T, H, W, C] uint8 of any size: [B, T, D] (frames, image_text) or [B, D] (clips)."""
+
+
+@runtime_checkable
+class ManyExtractor(Extractor, Protocol):
+    """An extractor that batches videos of different sizes."""
+
+    def extract_many(self, videos: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+        """Features of videos [T, H, W, 3] uint8: one [T, D] (frames) or [D] (clips) each."""
 
 
 @runtime_checkable

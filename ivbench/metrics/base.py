@@ -78,17 +78,19 @@ class FeatureSource:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The real clips that a Frechet metric compares with.
+    """The real clips that a metric compares with.
 
     Attributes:
         statistics: of their features, as the metric's `reference` makes them.
         digest: of the reference set.
         count: clips.
+        rows: [N, D] float, the features themselves; for metrics that need more than statistics.
     """
 
     statistics: GaussianStatistics
     digest: str
     count: int
+    rows: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +100,7 @@ class Conditions:
     Attributes:
         source: the extractor.
         profile: the preset of choices.
-        frames, fps, height, width: of the scored videos.
+        frames, fps, height, width: of the scored videos; None where they differ, or are not known.
         prompts: digest of the prompt set.
         num_prompts: prompts of the suite; indices lie in [0, num_prompts).
         clip: which frames of a longer video are scored.
@@ -110,10 +112,10 @@ class Conditions:
 
     source: FeatureSource
     profile: Profile
-    frames: int
-    fps: float
-    height: int
-    width: int
+    frames: int | None
+    fps: float | None
+    height: int | None
+    width: int | None
     prompts: str
     num_prompts: int
     clip: str = "whole video"
@@ -216,7 +218,7 @@ class Metric(ABC, Generic[E]):
             "weights": conditions.source.digest,
             "preprocess": conditions.source.preprocess,
             "frames": conditions.frames,
-            "fps": float(conditions.fps),
+            "fps": None if conditions.fps is None else float(conditions.fps),
             "height": conditions.height,
             "width": conditions.width,
             "clip": conditions.clip,

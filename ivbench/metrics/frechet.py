@@ -14,6 +14,9 @@ from ivbench.metrics.statistics import Array, GaussianStatistics, finite_feature
 
 __all__ = ["Target", "factor", "frechet_distance", "frechet_distance_of_features"]
 
+_LARGE = 256
+_WELL_CONDITIONED = 1e-8
+
 
 def factor(covariance: Array) -> Array:
     """A matrix A with covariance = A A^T.
@@ -52,11 +55,9 @@ class Target:
     """
 
     def __init__(self, statistics: GaussianStatistics, ddof: int = 1) -> None:
-        covariance = statistics.covariance(ddof)
         self.ddof = ddof
         self.mean = statistics.mean
-        self.trace = float(np.trace(covariance))
-        self.factor = factor(covariance)
+        self.factor, self.trace = _factored(statistics, ddof)
 
     def distance(self, generated: GaussianStatistics) -> float:
         """Squared Frechet distance of generated features to this reference.
@@ -79,10 +80,10 @@ class Target:
                 f"generated features have {generated.dim} dimensions, the reference has {len(self.mean)}. "
                 "Take both from one extractor."
             )
-        covariance = generated.covariance(self.ddof)
-        cross = _nuclear_norm(factor(covariance).T @ self.factor)
+        factor_of_it, trace = _factored(generated, self.ddof)
+        cross = _nuclear_norm(factor_of_it.T @ self.factor)
         shift = float(np.sum(np.square(generated.mean - self.mean)))
-        return max(shift + float(np.trace(covariance)) + self.trace - 2.0 * cross, 0.0)
+        return max(shift + trace + self.trace - 2.0 * cross, 0.0)
 
 
 def frechet_distance(a: GaussianStatistics, b: GaussianStatistics, ddof: int = 1) -> float:
@@ -122,5 +123,25 @@ def frechet_distance_of_features(a: NDArray[np.floating], b: NDArray[np.floating
     return max(shift + traces - 2.0 * _nuclear_norm(centred[0] @ centred[1].T), 0.0)
 
 
+def _factored(statistics: GaussianStatistics, ddof: int) -> tuple[Array, float]:
+    """(A, trace): a factor of the covariance, and its trace; from the rows themselves where they are kept."""
+    if statistics.root is not None and statistics.n > ddof:
+        root = statistics.root / np.sqrt(statistics.n - ddof)
+        return root.T, float(np.sum(np.square(root)))
+    covariance = statistics.covariance(ddof)
+    return factor(covariance), float(np.trace(covariance))
+
+
 def _nuclear_norm(matrix: Array) -> float:
-    return float(np.linalg.svd(matrix, compute_uv=False).sum()) if matrix.size else 0.0
+    """Sum of the singular values.
+
+    Large well-conditioned matrices by the eigenvalues of M M^T, about four times as fast: squaring costs a singular
+    value s a relative error of about 1e-16 (s_max / s)^2, so it is done only where all are above 1e-4 s_max.
+    """
+    if not matrix.size:
+        return 0.0
+    if min(matrix.shape) >= _LARGE:
+        squares = np.linalg.eigvalsh(matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix)
+        if squares[0] > _WELL_CONDITIONED * squares[-1]:
+            return float(np.sum(np.sqrt(squares)))
+    return float(np.linalg.svd(matrix, compute_uv=False).sum())

@@ -41,22 +41,34 @@ def finite_features(features: NDArray[np.generic]) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class GaussianStatistics:
-    """Count, mean and scatter of feature rows: all that a Frechet distance needs.
+    """Count, mean and scatter of feature rows; a covariance is scatter / (n - ddof).
+
+    The scatter is kept as few rows R with scatter = R^T R while they are fewer than half the dimensions: smaller, and
+    an exact factor of a singular covariance.
 
     Attributes:
-        n: rows seen.
+        n: rows.
         mean: [D] float64, zeros while n = 0.
-        scatter: [D, D] float64, sum over the rows of (x - mean)(x - mean)^T.
+        full: [D, D] float64, the scatter; None while there is a root.
+        root: [K, D] float64, K <= D / 2; None where the scatter is full.
     """
 
     n: int
     mean: Array
-    scatter: Array
+    full: Array | None = None
+    root: Array | None = None
+
+    @property
+    def scatter(self) -> Array:
+        """[D, D] float64, sum over the rows of (x - mean)(x - mean)^T."""
+        if self.root is not None:
+            return np.asarray(self.root.T @ self.root)
+        return np.zeros((self.dim, self.dim)) if self.full is None else self.full
 
     @classmethod
     def empty(cls, dim: int) -> GaussianStatistics:
         """Statistics of no rows in `dim` dimensions."""
-        return cls(0, np.zeros(dim), np.zeros((dim, dim)))
+        return cls(0, np.zeros(dim), root=np.empty((0, dim)))
 
     @classmethod
     def of(cls, features: NDArray[np.floating]) -> GaussianStatistics:
@@ -76,7 +88,7 @@ class GaussianStatistics:
             return cls.empty(rows.shape[1])
         mean = rows.mean(axis=0)
         centred = rows - mean
-        return cls(len(rows), mean, centred.T @ centred)
+        return cls(len(rows), mean, *_kept(centred))
 
     @property
     def dim(self) -> int:
@@ -110,10 +122,11 @@ class GaussianStatistics:
             return other if self.n == 0 else self
         n = self.n + other.n
         delta = other.mean - self.mean
-        mean = self.mean + delta * (other.n / n)
-        return GaussianStatistics(
-            n, mean, self.scatter + other.scatter + (self.n * other.n / n) * np.outer(delta, delta)
-        )
+        mean, weight = self.mean + delta * (other.n / n), self.n * other.n / n
+        if self.root is not None and other.root is not None:
+            between = np.sqrt(weight) * delta[None]
+            return GaussianStatistics(n, mean, *_kept(np.concatenate([self.root, other.root, between])))
+        return GaussianStatistics(n, mean, self.scatter + other.scatter + weight * np.outer(delta, delta))
 
     def without(self, part: GaussianStatistics) -> GaussianStatistics:
         """The inverse of `merge`: these statistics with the rows of a part left out.
@@ -163,6 +176,11 @@ class GaussianStatistics:
                 f"statistics of {self.dim} and of {other.dim} feature dimensions do not go together. "
                 "Take both from one extractor."
             )
+
+
+def _kept(root: Array) -> tuple[Array | None, Array | None]:
+    """(full, root): the scatter as it is kept."""
+    return (None, root) if 2 * len(root) <= root.shape[1] else (root.T @ root, None)
 
 
 def merge_all(parts: Iterable[GaussianStatistics]) -> GaussianStatistics:

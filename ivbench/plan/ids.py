@@ -6,7 +6,6 @@ Whatever can change a task's result is in its payload; labels, descriptions and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ivbench.config import StageSampling, canonical_json, digest, profile
@@ -177,7 +176,7 @@ def metric_payload(metric: MetricConfig) -> Payload:
     Raises:
         ConfigError: no such profile.
     """
-    return {"name": metric.name, "extractor": metric.extractor, "profile": asdict(profile(metric.profile))}
+    return {"name": metric.name, "extractor": metric.extractor, "profile": profile(metric.profile).payload()}
 
 
 def cell_id(

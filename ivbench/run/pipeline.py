@@ -22,7 +22,7 @@ from ivbench.run.timing import Timing
 from ivbench.run.unit_runner import UnitRunner
 from ivbench.run.worker import Worker
 
-__all__ = ["RESULTS", "TABLE", "Outcome", "sample_plan", "score_plan"]
+__all__ = ["RESULTS", "TABLE", "Outcome", "require_folder", "sample_plan", "score_plan"]
 
 RESULTS = "results.json"
 TABLE = "results.csv"
@@ -101,7 +101,7 @@ def score_plan(
     """
     _require_runnable(plan)
     require_reference(plan)
-    _require_folder(out)
+    require_folder(out)
     job, executor = Job(plan, store, models, reporter), executor or InlineExecutor()
     worker, timing = Worker(job), Timing(job)
     if measure_time:
@@ -138,7 +138,12 @@ def _require_runnable(plan: Plan) -> None:
         raise ConfigError(f'noise is "{plan.suite.noise}", which this runner does not draw. Allowed: numpy.')
 
 
-def _require_folder(out: Path) -> None:
+def require_folder(out: Path) -> None:
+    """Make the folder of the results, before anything expensive.
+
+    Raises:
+        StoreError: it can't be made or written.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ivbench.config import Profile, profile
+from ivbench.config import Profile, parse, profile, profile_names
 from ivbench.errors import ConfigError, ProtocolError
 from ivbench.metrics.protocol import Protocol, differing_fields, require_same_protocol
 from ivbench.results.schema import Counts, Score
@@ -75,10 +75,19 @@ def test_the_same_protocol_passes() -> None:
 
 
 def test_profiles_are_found_by_name_and_check_themselves() -> None:
-    assert profile("ivbench") == Profile("ivbench", 1, ddof=1, candidates=100)
+    assert profile("ivbench").payload() == {"name": "ivbench", "version": 1, "ddof": 1, "candidates": 100}
+    assert profile(None) is profile("ivbench")
     with pytest.raises(ConfigError, match='Did you mean "ivbench"'):
         profile("ivbensh")
-    with pytest.raises(ConfigError, match="ddof is 2"):
-        Profile("x", 1, ddof=2)
-    with pytest.raises(ConfigError, match="candidates is 1"):
-        Profile("x", 1, candidates=1)
+    with pytest.raises(ConfigError, match="ddof"):
+        parse(Profile, {"name": "x", "version": 1, "ddof": 2}, "x")
+    with pytest.raises(ConfigError, match="candidates"):
+        parse(Profile, {"name": "x", "version": 1, "candidates": 1}, "x")
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_is_called_as_its_file_and_says_what_it_follows(name: str) -> None:
+    found = profile(name)
+    assert found.name == name
+    assert found.summary
+    assert found.source

@@ -14,12 +14,12 @@ from tests.unit.metrics.cells import conditions
 GENERATOR = np.random.default_rng(0)
 CAPTIONS = [f"caption {i}" for i in range(30)]
 EMBEDDINGS = GENERATOR.normal(size=(30, 6))
-SMALL = Profile("small", 1, candidates=5)
+SMALL = Profile(name="small", version=1, candidates=5)
 
 
 def columns(pool: Pool, images: np.ndarray, candidates: int = 5) -> dict[str, np.ndarray]:
     texts = Texts.of(CAPTIONS[: len(images)], EMBEDDINGS[: len(images)], pool)
-    chosen = conditions(texts=texts, profile=Profile("small", 1, candidates=candidates))
+    chosen = conditions(texts=texts, profile=Profile(name="small", version=1, candidates=candidates))
     return RPrecision().values(images, np.arange(len(images)), chosen)
 
 

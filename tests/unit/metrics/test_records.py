@@ -73,8 +73,8 @@ def minus(a: Scored, b: Scored) -> Any:
     return difference(a.cell, a.score, b.cell, b.score)
 
 
-def test_the_registry_has_the_six_metrics_and_the_accuracies() -> None:
-    assert set(registry.names("metric")) == {*METRICS, *ACCURACIES}
+def test_the_registry_has_the_six_metrics_kid_and_the_accuracies() -> None:
+    assert set(registry.names("metric")) == {*METRICS, *ACCURACIES, "kid"}
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -272,17 +272,17 @@ def test_whatever_decides_a_number_is_in_its_protocol(name: str) -> None:
     ]
     changes += [{key: 7} for key in ("frames", "height", "width")]
     changes += [{"fps": 7.0}, {"clip": "first frames"}, {"prompts": "q" * 64}]
-    changes += [{"profile": replace(chosen.profile, **one)} for one in ({"name": "x"}, {"version": 2})]
+    changes += [{"profile": chosen.profile.model_copy(update=one)} for one in ({"name": "x"}, {"version": 2})]
     if chosen.reference is not None:
         changes += [{"reference": replace(chosen.reference, **one)} for one in ({"digest": "s" * 64}, {"count": 91})]
-        changes.append({"profile": replace(chosen.profile, ddof=0)})
+        changes.append({"profile": chosen.profile.model_copy(update={"ddof": 0})})
     if chosen.texts is not None:
         changes.append({"texts": replace(chosen.texts, truncated=1)})
     if name == "r_precision":
         assert chosen.texts is not None
         assert chosen.texts.pool is not None
         pool = Pool.merged(CAPTIONS[:110], TEXT[:110], chosen.texts.pool.groups[:110])  # type: ignore[index]
-        fewer = replace(chosen.profile, candidates=50)
+        fewer = chosen.profile.model_copy(update={"candidates": 50})
         changes += [{"texts": replace(chosen.texts, pool=pool)}, {"profile": fewer}]
     ids = {metric.protocol(chosen, 60).id, metric.protocol(chosen, 61).id}
     ids |= {metric.protocol(replace(chosen, **change), 60).id for change in changes}

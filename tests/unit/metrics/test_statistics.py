@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ivbench.errors import NonFiniteError, ShapeError
+from ivbench.metrics.frechet import frechet_distance, frechet_distance_of_features
 from ivbench.metrics.statistics import GaussianStatistics, merge_all
 
 ROWS = np.random.default_rng(0).normal(3.0, 2.0, (50, 4))
@@ -68,3 +69,38 @@ def test_what_does_not_fit_is_refused() -> None:
         GaussianStatistics.of(ROWS[:1]).without(statistics)
     with pytest.raises(ShapeError, match="nothing to merge"):
         merge_all([])
+
+
+def test_few_rows_are_kept_as_rows_and_many_as_a_scatter() -> None:
+    draw = np.random.default_rng(0)
+    a, b, c = (draw.normal(size=(count, 20)) + 1 for count in (4, 5, 30))
+    thin = GaussianStatistics.of(a).merge(GaussianStatistics.of(b))
+    assert thin.root is not None
+    assert thin.full is None
+    whole = np.concatenate([a, b])
+    np.testing.assert_allclose(thin.covariance(1), np.cov(whole, rowvar=False), rtol=1e-10, atol=1e-12)
+    grown = thin.merge(GaussianStatistics.of(c))
+    assert grown.root is None
+    np.testing.assert_allclose(grown.covariance(1), np.cov(np.concatenate([whole, c]), rowvar=False), atol=1e-12)
+
+
+def test_a_distance_is_the_same_from_rows_and_from_a_scatter() -> None:
+    draw = np.random.default_rng(1)
+    a, b = draw.normal(size=(6, 20)), draw.normal(size=(9, 20)) * 1.5 + 0.2
+    thin = [GaussianStatistics.of(x) for x in (a, b)]
+    full = [GaussianStatistics(s.n, s.mean, s.scatter) for s in thin]
+    assert frechet_distance(*thin) == pytest.approx(frechet_distance_of_features(a, b), rel=1e-12)
+    assert frechet_distance(*full) == pytest.approx(frechet_distance(*thin), rel=1e-7)
+
+
+def test_large_well_conditioned_covariances_agree_with_the_square_root() -> None:
+    draw = np.random.default_rng(2)
+    a, b = (draw.normal(size=(900, 300)) * np.linspace(0.5, 2, 300) for _ in range(2))
+    sides = [GaussianStatistics.of(x) for x in (a, b)]
+    product = sides[0].covariance() @ sides[1].covariance()
+    expected = (
+        np.sum(np.square(sides[0].mean - sides[1].mean))
+        + np.trace(sides[0].covariance() + sides[1].covariance())
+        - 2 * np.sqrt(np.linalg.eigvals(product).real).sum()
+    )
+    assert frechet_distance(*sides) == pytest.approx(expected, rel=1e-10)

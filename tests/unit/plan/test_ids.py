@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from ivbench.config import Guidance, StageSampling, Thresholding
-from ivbench.config.profile import PROFILES
+from ivbench.config import Guidance, StageSampling, Thresholding, profile
 from ivbench.config.suite import MetricConfig, ReferenceConfig
 from ivbench.errors import ConfigError
 from ivbench.plan import CascadeSource, Execution, cascade_source
@@ -211,7 +209,8 @@ def test_every_choice_of_a_profile_changes_the_id_of_a_score(
     before = task_id(score_payload(metric, *arguments))
     named = metric.model_copy(update={"profile": "ivbench"})
     assert task_id(score_payload(named, *arguments)) == before
-    monkeypatch.setitem(PROFILES, "ivbench", replace(PROFILES["ivbench"], **change))
+    changed = profile("ivbench").model_copy(update=change)
+    monkeypatch.setattr("ivbench.plan.ids.profile", lambda name: changed)
     assert task_id(score_payload(metric, *arguments)) != before
 
 

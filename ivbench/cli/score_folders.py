@@ -1,0 +1,124 @@
+"""`ivbench score --generated DIR --reference DIR`: videos and images from folders, under a named profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ivbench.cli.console import print_rows
+from ivbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ivbench.results.schema import Results, Score
+
+__all__ = ["Folders", "folder_options", "score_two_folders"]
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What the options of `folder_options` say.
+
+    Attributes:
+        generated, reference: folders of videos or images.
+        metrics: names with commas between them.
+        profile: name of the preset.
+        weights: NETWORK=FILE each.
+        extractor: a card's name, in place of the profile's networks.
+    """
+
+    generated: Path | None
+    reference: Path | None
+    metrics: str
+    profile: str
+    weights: tuple[str, ...]
+    extractor: str | None
+
+
+_PATH = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option("--generated", type=_PATH, metavar="DIR", help="Score the videos and images of this folder."),
+    click.option("--reference", type=_PATH, metavar="DIR", help="The real ones that they are compared with."),
+    click.option("--metrics", default="frame_fid", show_default=True, help="Of folders, with commas between them."),
+    click.option("--profile", default="ivbench", show_default=True, help="Whose choices; see: ivbench metric list"),
+    click.option("--weights", multiple=True, metavar="NETWORK=FILE", help="Weights of a network; repeat for others."),
+    click.option("--extractor", metavar="CARD", help="A probe of the zoo in place of the profile's networks."),
+)
+
+
+def folder_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of scoring folders; the command gets them together, as `folders`."""
+
+    @wraps(command)
+    def gathered(*args: Any, **kwargs: Any) -> Any:
+        folders = Folders(**{field.name: kwargs.pop(field.name) for field in fields(Folders)})
+        return command(*args, folders=folders, **kwargs)
+
+    found: Callable[..., Any] = gathered
+    for option in reversed(_OPTIONS):
+        found = option(found)
+    return found
+
+
+def score_two_folders(folders: Folders, device: str, store: Path | None, out: Path | None, command: str) -> None:
+    """Score, write the results, and print one row a metric.
+
+    Raises:
+        ConfigError: one of the folders is missing from the options, or --weights is no NETWORK=FILE.
+    """
+    from rich.console import Console
+
+    from ivbench.cli.session import default_store
+    from ivbench.results.store import Store
+    from ivbench.run import RichReporter
+    from ivbench.run.folder_scoring import FolderRequest, score_folders
+
+    if folders.generated is None or folders.reference is None:
+        raise ConfigError("--generated and --reference go together: a folder is scored against another. Give both.")
+    request = FolderRequest(
+        folders.generated,
+        folders.reference,
+        tuple(dict.fromkeys(name.strip() for name in folders.metrics.split(",") if name.strip())),
+        folders.profile,
+        _weights(folders.weights),
+        folders.extractor,
+        device,
+    )
+    reporter = RichReporter(Console(stderr=True))
+    place = out or Path("ivbench-out") / f"{folders.generated.resolve().name}-{folders.profile}"
+    with reporter.shown():
+        kept = Store(store or default_store(), on_problem=reporter.say)
+        outcome = score_folders(request, kept, reporter, place, command)
+    _print(outcome.results)
+    click.echo(f"results  {outcome.path}")
+
+
+def _weights(given: Sequence[str]) -> dict[str, Path]:
+    found = {}
+    for text in given:
+        network, separator, path = text.partition("=")
+        if not separator or not network or not path:
+            raise ConfigError(f'--weights got "{text}". NETWORK=FILE is expected, such as inception=inception.pth.')
+        found[network] = Path(path).expanduser()
+    return found
+
+
+def _print(results: Results) -> None:
+    scores = results.cells[0].scores
+    print_rows(
+        ["metric", "value", "95 % interval", "videos", "reference", "protocol"],
+        [_row(score) for score in scores],
+        right=["value", "95 % interval", "videos", "reference"],
+    )
+    for line in dict.fromkeys([*(f"{s.label}: {note}" for s in scores for note in s.notes), *results.disclosures]):
+        click.echo(line)
+
+
+def _row(score: Score) -> list[str]:
+    interval = "" if score.interval is None else f"{score.interval.low:.6g} to {score.interval.high:.6g}"
+    counts = [str(score.counts.used), str(score.counts.reference)]
+    return [score.label, f"{score.value:.7g}{score.unit}", interval, *counts, score.protocol]

@@ -1,0 +1,100 @@
+"""The videos of a folder as items: known by what their files hold, read with the clip that a profile asks for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivbench.config import ClipChoice, digest, file_digest
+from ivbench.data.video_files import Video, find_videos, natural, read_video
+
+__all__ = ["Item", "buckets", "clip_of", "find_items", "read_clip"]
+
+_CLIP_SEED = 0
+_BUCKET = 32
+
+
+@dataclass(frozen=True)
+class Item:
+    """One video of a folder.
+
+    Attributes:
+        path: file, or folder of frames.
+        digest: sha256 over what it holds; a renamed file keeps it.
+    """
+
+    path: Path
+    digest: str
+
+
+def find_items(folder: Path) -> list[Item]:
+    """Every video and image below a folder, in natural order.
+
+    Raises:
+        MissingFileError: no such folder, or nothing in it.
+    """
+    return [Item(path, _digest(path)) for path in find_videos(folder)]
+
+
+def buckets(items: Sequence[Item]) -> list[list[Item]]:
+    """Items in groups of about 32 by their digests alone: to add, change or rename a file leaves the other groups be.
+
+    Of items with equal contents one stands for all.
+    """
+    unique = list({item.digest: item for item in items}.values())
+    bits = max(0, (len(unique) // _BUCKET).bit_length())
+    groups: dict[int, list[Item]] = {}
+    for item in sorted(unique, key=lambda item: item.digest):
+        groups.setdefault(int(item.digest[:8], 16) >> (32 - bits) if bits else 0, []).append(item)
+    return [groups[key] for key in sorted(groups)]
+
+
+def read_clip(item: Item, choice: ClipChoice | None, is_reference: bool) -> Video | None:
+    """The clip of a video that is scored; None where the video is too short for it.
+
+    Raises:
+        IvbenchError: as `ivbench.data.video_files.read_video`.
+    """
+    if choice is None:
+        return read_video(item.path)
+    random = is_reference and choice.reference_start == "random"
+    length = (choice.frames - 1) * choice.every + 1
+    video = read_video(item.path, None if random else length)
+    picked = clip_of(len(video.frames), choice, item.digest if random else None)
+    return None if picked is None else Video(video.frames[picked], video.fps)
+
+
+def clip_of(frames: int, choice: ClipChoice, place: str | None = None) -> NDArray[np.int64] | None:
+    """Indices of a clip's frames in a video of so many; None where it is too short.
+
+    Args:
+        frames: of the video.
+        choice: how many, and every which.
+        place: a digest that a random start is drawn from; None: the clip begins with the video.
+    """
+    length = (choice.frames - 1) * choice.every + 1
+    if frames < length:
+        return None
+    start = 0
+    if place is not None:
+        key = int(hashlib.sha256(f"{_CLIP_SEED}/{place}".encode()).hexdigest()[:16], 16)
+        start = int(np.random.Generator(np.random.Philox(key=key)).integers(0, frames - length + 1))
+    return start + choice.every * np.arange(choice.frames, dtype=np.int64)
+
+
+def _digest(path: Path) -> str:
+    if not path.is_dir():
+        return file_digest(path)
+    return digest(list(_frames(path)))
+
+
+def _frames(folder: Path) -> Iterator[str]:
+    """Digests of a folder's images in order: their names count only through the order."""
+    for path in sorted(folder.iterdir(), key=natural):
+        if path.is_file() and not path.name.startswith("."):
+            yield file_digest(path)

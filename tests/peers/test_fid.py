@@ -1,0 +1,79 @@
+"""FID of two folders of photographs: the packages' own code and the profiles of their names, on the same weights."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import material
+import packages
+import pytest
+
+for _needed in ("pytorch_fid", "torch_fidelity", "cleanfid", "torchmetrics", "skimage"):
+    pytest.importorskip(_needed)
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages, on today's libraries
+
+from ivbench.results.store import Store  # noqa: E402 - after the packages were found
+from ivbench.run import Silent  # noqa: E402
+from ivbench.run.folder_scoring import FolderRequest, score_folders  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Material:
+    folder: Path
+    generated: Path
+    reference: Path
+    weights: Path
+    torchscript: Path
+
+    def ours(self, profile: str, weights: Path, metric: str = "frame_fid") -> float:
+        request = FolderRequest(self.generated, self.reference, (metric,), profile, {"inception": weights})
+        found = score_folders(request, Store(self.folder / "store"), Silent(), self.folder / "out", "test")
+        return found.results.cells[0].scores[0].value
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    folder, photos = tmp_path_factory.mktemp("fid"), material.photographs()
+    generated = material.write_images(folder / "generated", material.crops(7, 1, 10.0, photos))
+    reference = material.write_images(folder / "reference", material.crops(8, 2, 0.0, photos))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torchscript = material.nvidia_file(folder)
+    return Material(folder, generated, reference, material.inception_file(folder), torchscript)
+
+
+Package = Callable[[Material], float]
+PACKAGES: dict[str, Package] = {
+    "pytorch-fid": lambda m: packages.pytorch_fid(m.generated, m.reference, m.weights),
+    "torch-fidelity": lambda m: packages.torch_fidelity(m.generated, m.reference, m.weights, fid=True)[
+        "frechet_inception_distance"
+    ],
+    "clean-fid": lambda m: packages.clean_fid(m.generated, m.reference, "clean", m.weights, m.torchscript),
+    "clean-fid-legacy-pytorch": lambda m: packages.clean_fid(
+        m.generated, m.reference, "legacy_pytorch", m.weights, m.torchscript
+    ),
+    "clean-fid-legacy-tensorflow": lambda m: packages.clean_fid(
+        m.generated, m.reference, "legacy_tensorflow", m.weights, m.torchscript
+    ),
+    "torchmetrics": lambda m: packages.torchmetrics(m.generated, m.reference, True, m.weights),
+    "torchmetrics-no-antialias": lambda m: packages.torchmetrics(m.generated, m.reference, False, m.weights),
+}
+
+
+@pytest.mark.parametrize("profile", sorted(PACKAGES))
+def test_a_profile_gives_its_packages_fid(profile: str, given: Material) -> None:
+    theirs = PACKAGES[profile](given)
+    assert given.ours(profile, given.weights) == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.parametrize("profile", ["clean-fid", "clean-fid-legacy-tensorflow"])
+def test_the_torchscript_form_gives_the_same(profile: str, given: Material) -> None:
+    assert given.ours(profile, given.torchscript) == pytest.approx(given.ours(profile, given.weights), rel=1e-6)
+
+
+def test_profiles_differ_by_more_than_the_tolerance(given: Material) -> None:
+    values = [given.ours(profile, given.weights) for profile in ("pytorch-fid", "torch-fidelity", "clean-fid")]
+    assert min(abs(a - b) for i, a in enumerate(values) for b in values[:i]) > 1e-3 * max(values)

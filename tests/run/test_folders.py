@@ -1,0 +1,199 @@
+"""Folders of videos and images to scores: the packages' frozen numbers, the cache, files that are no videos, the CLI."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ivbench.config import Subsets, profile
+from ivbench.errors import ConfigError, MissingFileError, ShapeError
+from ivbench.results.files import read_results
+from ivbench.results.store import Store
+from ivbench.run import Silent
+from ivbench.run.folder_items import Item, buckets, clip_of, find_items
+from ivbench.run.folder_scoring import FolderRequest, score_folders
+from ivbench.run.pipeline import Outcome
+from tests.peers.material import i3d_file, inception_file, write_images, write_videos
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+RECORD = json.loads((GOLDEN / "peers.json").read_text(encoding="utf-8"))
+VALUES: dict[str, float] = RECORD["values"]
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("golden")
+    with np.load(GOLDEN / "peers.npz") as arrays:
+        for side in ("generated", "reference"):
+            for kind, write in (("image", write_images), ("video", write_videos)):
+                names = sorted(name for name in arrays.files if name.startswith(f"{side}_{kind}"))
+                write(folder / f"{side}_{kind}", [arrays[name] for name in names])
+    inception_file(folder)
+    i3d_file(folder)
+    return folder
+
+
+def of_golden(folder: Path, metric: str, name: str) -> float:
+    kind = "video" if metric == "fvd" else "image"
+    weights = {"inception": folder / "inception.pth", "i3d": folder / "i3d.pt"}
+    request = FolderRequest(folder / f"generated_{kind}", folder / f"reference_{kind}", (metric,), name, weights)
+    found = score_folders(request, Store(folder / "store"), Silent(), folder / "out", "test")
+    return found.results.cells[0].scores[0].value
+
+
+def cases() -> list[object]:
+    """Every frozen value; those whose profile shares all its pieces with another's are slow."""
+    twins = ("frame_fid clean-fid-legacy-tensorflow", "frame_fid torchmetrics-no-antialias")
+    marks = {name: [pytest.mark.slow] if name in twins else [] for name in VALUES}
+    return [pytest.param(name, marks=marks[name]) for name in sorted(VALUES) if not name.startswith("kid")]
+
+
+@pytest.mark.parametrize("name", cases())
+def test_profiles_give_the_frozen_numbers_of_their_packages(name: str, golden: Path) -> None:
+    assert of_golden(golden, *name.split()) == pytest.approx(VALUES[name], rel=1e-5)
+
+
+def test_kid_gives_torch_fidelitys_frozen_number(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer = profile("torch-fidelity").model_copy(update={"kid": Subsets(number=10, size=3, seed=2020)})
+    monkeypatch.setattr("ivbench.run.folder_scoring.profile", lambda name: fewer)
+    assert of_golden(golden, "kid", "torch-fidelity") == pytest.approx(VALUES["kid torch-fidelity"], rel=1e-5)
+
+
+def videos(folder: Path, count: int, seed: int, frames: int = 8) -> Path:
+    draw = np.random.default_rng(seed)
+    return write_videos(folder, list(draw.integers(0, 256, (count, frames, 24, 40, 3), dtype=np.uint8)))
+
+
+def scored(tmp_path: Path, metrics: tuple[str, ...] = ("fvd",), extractor: str = "video-probe") -> Outcome:
+    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", metrics, "ivbench", {}, extractor)
+    return score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
+
+
+def test_a_renamed_file_is_not_computed_again_and_a_changed_one_is_noticed(tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 4, 0)
+    videos(tmp_path / "ref", 5, 1)
+    first = scored(tmp_path)
+    assert first.computed == 2
+    (tmp_path / "gen" / "000.npy").rename(tmp_path / "gen" / "zzz.npy")
+    again = scored(tmp_path)
+    assert again.computed == 0
+    assert again.results.cells[0].scores[0].value == pytest.approx(first.results.cells[0].scores[0].value, rel=1e-9)
+    np.save(tmp_path / "gen" / "zzz.npy", np.zeros((8, 24, 40, 3), np.uint8))
+    changed = scored(tmp_path)
+    assert changed.computed == 1
+    assert changed.results.cells[0].scores[0].value != first.results.cells[0].scores[0].value
+
+
+def test_equal_folders_have_distance_zero_and_mixed_sizes_and_lengths_are_fine(tmp_path: Path) -> None:
+    for side in ("gen", "ref"):
+        videos(tmp_path / side / "long", 3, 0, 8)
+        write_images(tmp_path / side / "images", [np.full((30, 20, 3), 9, np.uint8)] * 2)
+    found = scored(tmp_path, ("frame_fid", "kid"), "frame-probe").results.cells[0].scores
+    assert found[0].value == pytest.approx(0, abs=1e-4)
+    assert found[0].fields["frames"] is None
+    assert found[0].counts.used == found[0].counts.reference == 4
+    assert [score.metric for score in found] == ["frame_fid", "kid"]
+
+
+def test_broken_files_are_left_out_and_counted(tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 3, 0)
+    videos(tmp_path / "ref", 3, 1)
+    (tmp_path / "gen" / "broken.npy").write_bytes(b"no array")
+    score = scored(tmp_path).results.cells[0].scores[0]
+    assert (score.counts.generated, score.counts.failed, score.counts.used) == (4, 1, 3)
+    assert any("1 generated files could not be read" in note for note in score.notes)
+
+
+def test_short_videos_are_left_out_and_counted(tmp_path: Path, golden: Path) -> None:
+    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", ("fvd",), "cd-fvd-i3d", {"i3d": golden / "i3d.pt"})
+    videos(tmp_path / "gen", 2, 0, 15)
+    videos(tmp_path / "ref", 2, 1, 15)
+    with pytest.raises(ShapeError, match="no reference video has the 16 frames of a clip: 2 are too short"):
+        score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
+
+
+def test_what_cannot_be_scored_is_one_clear_error(tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 1, 0)
+    videos(tmp_path / "ref", 3, 1)
+    with pytest.raises(ShapeError, match="at least 2 feature rows"):
+        scored(tmp_path)
+    with pytest.raises(ConfigError, match=r"Of folders are scored: .*frame_fid"):
+        scored(tmp_path, ("clip_score",))
+    with pytest.raises(ConfigError, match="is of the kind clips, frames is needed"):
+        scored(tmp_path, ("frame_fid",))
+    (tmp_path / "ref" / "more").mkdir()
+    for path in (tmp_path / "ref").glob("*.npy"):
+        path.unlink()
+    with pytest.raises(MissingFileError, match="no video and no image"):
+        scored(tmp_path)
+
+
+def test_clips_start_at_the_front_or_at_a_place_of_the_files_own() -> None:
+    choice = profile("stylegan-v-2048-128f-subsample8").clip
+    assert choice is not None
+    np.testing.assert_array_equal(clip_of(121, choice), np.arange(0, 121, 8))
+    assert clip_of(120, choice) is None
+    starts = {int(clip_of(200, choice, f"file {i}")[0]) for i in range(400)}  # type: ignore[index]
+    assert (min(starts), max(starts)) == (0, 79)
+    assert np.array_equal(clip_of(200, choice, "a"), clip_of(200, choice, "a"))  # type: ignore[arg-type]
+
+
+def test_items_are_known_by_content_and_grouped_without_regard_to_names(tmp_path: Path) -> None:
+    videos(tmp_path / "a", 3, 0)
+    write_images(tmp_path / "a" / "frames", [np.full((4, 4, 3), i, np.uint8) for i in range(3)])
+    before = {item.digest for item in find_items(tmp_path / "a")}
+    (tmp_path / "a" / "frames").rename(tmp_path / "a" / "other")
+    assert {item.digest for item in find_items(tmp_path / "a")} == before
+    items = [Item(Path(str(i)), f"{i * 2654435761 % 2**32:08x}") for i in range(1000)]
+    groups = buckets(items)
+    assert max(map(len, groups)) < 100
+    changed = buckets([Item(Path("new"), "0" * 8), *items[1:]])
+    keys = [{tuple(item.digest for item in group) for group in one} for one in (groups, changed)]
+    assert len(keys[1] - keys[0]) <= 2
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ivbench", "score", *arguments, "--store", "store"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_command_scores_two_folders(tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 4, 0)
+    videos(tmp_path / "ref", 5, 1)
+    done = run(
+        *("--generated", "gen", "--reference", "ref", "--metrics", "fvd", "--extractor", "video-probe", "--out", "o"),
+        folder=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "FVD [video-probe]" in done.stdout
+    score = read_results(tmp_path / "o" / "results.json").cells[0].scores[0]
+    assert f"{score.value:.7g}" in done.stdout
+    assert score.protocol in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--generated", "gen"], "--generated and --reference go together"),
+        (["--generated", "gen", "--reference", "none", "--extractor", "video-probe"], "none is not there"),
+        (["--generated", "gen", "--reference", "ref", "--profile", "clean-fit"], 'Did you mean "clean-fid"?'),
+        (["--generated", "gen", "--reference", "ref", "--weights", "x"], "NETWORK=FILE is expected"),
+        (["--generated", "gen", "--reference", "ref", "--metrics", "fdv"], 'Did you mean "fvd"?'),
+        (["--generated", "gen", "--reference", "ref"], 'profile "ivbench" says nothing of metrics on frames'),
+    ],
+)
+def test_the_commands_mistakes_are_one_line(arguments: list[str], said: str, tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 2, 0)
+    videos(tmp_path / "ref", 2, 1)
+    extra = ["--metrics", "fvd"] if "--extractor" in arguments else []
+    done = run(*arguments, *extra, folder=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+

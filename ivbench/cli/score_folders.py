@@ -16,7 +16,7 @@ from ivbench.errors import ConfigError
 if TYPE_CHECKING:
     from ivbench.results.schema import Results, Score
 
-__all__ = ["Folders", "folder_options", "score_two_folders"]
+__all__ = ["Folders", "folder_options", "score_two_folders", "weights_given"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Folders:
 _PATH = click.Path(path_type=Path)
 _OPTIONS = (
     click.option("--generated", type=_PATH, metavar="DIR", help="Score the videos and images of this folder."),
-    click.option("--reference", type=_PATH, metavar="DIR", help="The real ones that they are compared with."),
+    click.option("--reference", type=_PATH, metavar="DIR", help="The real ones, or an npz of their statistics."),
     click.option("--metrics", default="frame_fid", show_default=True, help="Of folders, with commas between them."),
     click.option("--profile", default="ivbench", show_default=True, help="Whose choices; see: ivbench metric list"),
     click.option("--weights", multiple=True, metavar="NETWORK=FILE", help="Weights of a network; repeat for others."),
@@ -75,6 +75,7 @@ def score_two_folders(folders: Folders, device: str, store: Path | None, out: Pa
     from ivbench.cli.session import default_store
     from ivbench.results.store import Store
     from ivbench.run import RichReporter
+    from ivbench.run.folder_extraction import Choices
     from ivbench.run.folder_scoring import FolderRequest, score_folders
 
     if folders.generated is None or folders.reference is None:
@@ -83,10 +84,7 @@ def score_two_folders(folders: Folders, device: str, store: Path | None, out: Pa
         folders.generated,
         folders.reference,
         tuple(dict.fromkeys(name.strip() for name in folders.metrics.split(",") if name.strip())),
-        folders.profile,
-        _weights(folders.weights),
-        folders.extractor,
-        device,
+        Choices(folders.profile, weights_given(folders.weights), folders.extractor, device),
     )
     reporter = RichReporter(Console(stderr=True))
     place = out or Path("ivbench-out") / f"{folders.generated.resolve().name}-{folders.profile}"
@@ -97,7 +95,12 @@ def score_two_folders(folders: Folders, device: str, store: Path | None, out: Pa
     click.echo(f"results  {outcome.path}")
 
 
-def _weights(given: Sequence[str]) -> dict[str, Path]:
+def weights_given(given: Sequence[str]) -> dict[str, Path]:
+    """What `--weights` says: network -> file.
+
+    Raises:
+        ConfigError: an entry is no NETWORK=FILE.
+    """
     found = {}
     for text in given:
         network, separator, path = text.partition("=")

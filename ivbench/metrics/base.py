@@ -83,13 +83,13 @@ class Reference:
     Attributes:
         statistics: of their features, as the metric's `reference` makes them.
         digest: of the reference set.
-        count: clips.
+        count: clips; None where a file of statistics does not say.
         rows: [N, D] float, the features themselves; for metrics that need more than statistics.
     """
 
     statistics: GaussianStatistics
     digest: str
-    count: int
+    count: int | None
     rows: NDArray[np.floating] | None = None
 
 

@@ -146,7 +146,7 @@ class FrechetMetric(Metric[FrechetEvidence]):
         """
         reference = self._reference(conditions)
         target = Target(reference.statistics, conditions.profile.ddof)
-        return null_floor(bank, self.rows, samples, target, reference.count, draws)
+        return null_floor(bank, self.rows, samples, target, reference.count or 0, draws)
 
     def gather(self, batches: Iterable[Batch], conditions: Conditions) -> FrechetEvidence:
         """Stream one cell's features into evidence; as `statistics`, then `evidence`."""
@@ -284,7 +284,8 @@ class FrechetMetric(Metric[FrechetEvidence]):
     def _judge(self, conditions: Conditions, dim: int, used: int) -> tuple[bool, list[str]]:
         reference = self._reference(conditions)
         notes = []
-        fewest, needed = min(used, reference.count), SAMPLES_PER_DIMENSION * dim
+        fewest = used if reference.count is None else min(used, reference.count)
+        needed = SAMPLES_PER_DIMENSION * dim
         if fewest < needed:
             notes.append(
                 f"bias-dominated: {fewest} videos for {dim} feature dimensions; {needed} are needed to decide anything"

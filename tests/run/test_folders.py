@@ -1,22 +1,24 @@
-"""Folders of videos and images to scores: the packages' frozen numbers, the cache, files that are no videos, the CLI."""
+"""Folders of videos and images to scores: the packages' frozen numbers, the cache, broken files, the command."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ivbench.config import Subsets, profile
-from ivbench.errors import ConfigError, MissingFileError, ShapeError
+from ivbench.errors import ConfigError, MissingFileError, ProtocolError, ShapeError
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run import Silent
+from ivbench.run.folder_extraction import Choices
 from ivbench.run.folder_items import Item, buckets, clip_of, find_items
-from ivbench.run.folder_scoring import FolderRequest, score_folders
+from ivbench.run.folder_scoring import FolderRequest, folder_statistics, score_folders
 from ivbench.run.pipeline import Outcome
 from tests.peers.material import i3d_file, inception_file, write_images, write_videos
 
@@ -41,7 +43,8 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def of_golden(folder: Path, metric: str, name: str) -> float:
     kind = "video" if metric == "fvd" else "image"
     weights = {"inception": folder / "inception.pth", "i3d": folder / "i3d.pt"}
-    request = FolderRequest(folder / f"generated_{kind}", folder / f"reference_{kind}", (metric,), name, weights)
+    sides = folder / f"generated_{kind}", folder / f"reference_{kind}"
+    request = FolderRequest(*sides, (metric,), Choices(name, weights))
     found = score_folders(request, Store(folder / "store"), Silent(), folder / "out", "test")
     return found.results.cells[0].scores[0].value
 
@@ -60,7 +63,7 @@ def test_profiles_give_the_frozen_numbers_of_their_packages(name: str, golden: P
 
 def test_kid_gives_torch_fidelitys_frozen_number(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fewer = profile("torch-fidelity").model_copy(update={"kid": Subsets(number=10, size=3, seed=2020)})
-    monkeypatch.setattr("ivbench.run.folder_scoring.profile", lambda name: fewer)
+    monkeypatch.setattr("ivbench.run.folder_extraction.profile", lambda name: fewer)
     assert of_golden(golden, "kid", "torch-fidelity") == pytest.approx(VALUES["kid torch-fidelity"], rel=1e-5)
 
 
@@ -70,7 +73,7 @@ def videos(folder: Path, count: int, seed: int, frames: int = 8) -> Path:
 
 
 def scored(tmp_path: Path, metrics: tuple[str, ...] = ("fvd",), extractor: str = "video-probe") -> Outcome:
-    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", metrics, "ivbench", {}, extractor)
+    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", metrics, Choices("ivbench", {}, extractor))
     return score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
 
 
@@ -110,10 +113,11 @@ def test_broken_files_are_left_out_and_counted(tmp_path: Path) -> None:
 
 
 def test_short_videos_are_left_out_and_counted(tmp_path: Path, golden: Path) -> None:
-    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", ("fvd",), "cd-fvd-i3d", {"i3d": golden / "i3d.pt"})
+    choices = Choices("cd-fvd-i3d", {"i3d": golden / "i3d.pt"})
+    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", ("fvd",), choices)
     videos(tmp_path / "gen", 2, 0, 15)
     videos(tmp_path / "ref", 2, 1, 15)
-    with pytest.raises(ShapeError, match="no reference video has the 16 frames of a clip: 2 are too short"):
+    with pytest.raises(ShapeError, match=r"no video of .*ref has the 16 frames of a clip: 2 are too short"):
         score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
 
 
@@ -157,8 +161,9 @@ def test_items_are_known_by_content_and_grouped_without_regard_to_names(tmp_path
     assert len(keys[1] - keys[0]) <= 2
 
 
-def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ivbench", "score", *arguments, "--store", "store"]
+def run(*arguments: str, folder: Path, name: str = "score") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ivbench", *name.split(), *arguments]
+    command += [] if name == "metric list" else ["--store", "store"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -197,3 +202,52 @@ def test_the_commands_mistakes_are_one_line(arguments: list[str], said: str, tmp
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+
+
+def test_statistics_stand_in_for_their_folder_and_say_what_made_them(tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 4, 0)
+    videos(tmp_path / "ref", 5, 1)
+    asked = ("ref", "--metric", "fvd", "--extractor", "video-probe", "--out", "ref.npz")
+    done = run(*asked, folder=tmp_path, name="metric stats")
+    assert done.stdout.startswith("statistics of 5 videos"), done.stderr
+    direct = scored(tmp_path).results.cells[0].scores[0]
+    request = FolderRequest(tmp_path / "gen", tmp_path / "ref.npz", ("fvd",), Choices("ivbench", {}, "video-probe"))
+    found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
+    stored = found.results.cells[0].scores[0]
+    assert stored.value == pytest.approx(direct.value, rel=1e-6)
+    assert stored.protocol == direct.protocol
+    other = replace(request, choices=Choices("ivbench-ddof0", {}, "video-probe"))
+    with pytest.raises(ProtocolError, match=r"ddof \(1 / 0\)"):
+        score_folders(other, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
+
+
+def test_other_tools_statistics_are_read_and_said_to_be_taken_on_trust(tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 4, 0)
+    videos(tmp_path / "ref", 5, 1)
+    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", ("fvd",), Choices("ivbench", {}, "video-probe"))
+    kept = Store(tmp_path / "store")
+    folder_statistics(tmp_path / "ref", "fvd", request.choices, kept, Silent(), tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as file:
+        np.savez(tmp_path / "theirs.npz", mu=file["mu"], sigma=file["sigma"])
+    direct = scored(tmp_path).results.cells[0].scores[0]
+    found = score_folders(
+        replace(request, reference=tmp_path / "theirs.npz"),
+        *(Store(tmp_path / "store"), Silent(), tmp_path / "out", "test"),
+    )
+    score = found.results.cells[0].scores[0]
+    assert score.value == pytest.approx(direct.value, rel=1e-6)
+    assert score.counts.reference is None
+    assert any("taken on trust" in note for note in score.notes)
+    np.savez(tmp_path / "bad.npz", mu=np.zeros(3), sigma=np.eye(4))
+    with pytest.raises(ShapeError, match="mu is"):
+        score_folders(
+            replace(request, reference=tmp_path / "bad.npz"),
+            *(Store(tmp_path / "store"), Silent(), tmp_path / "out", "test"),
+        )
+
+
+def test_the_list_names_metrics_profiles_and_networks(tmp_path: Path) -> None:
+    done = run(folder=tmp_path, name="metric list")
+    assert done.returncode == 0, done.stderr
+    for word in ("frame_fid", "kid", "clean-fid@1", "cd-fvd 0.1.1", "unverified", "inception"):
+        assert word in done.stdout

@@ -1,0 +1,111 @@
+"""`ivbench metric`: what can be scored and under whose choices; statistics of a reference; how a metric responds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ivbench.cli.console import print_rows
+from ivbench.cli.options import store_option
+from ivbench.errors import ConfigError, MissingFileError
+
+__all__ = ["metric"]
+
+_PATH = click.Path(path_type=Path)
+
+
+def choice_options(command: Any) -> Any:
+    """Add `--profile`, `--weights`, `--extractor` and `--device`."""
+    for option in reversed(
+        (
+            click.option("--profile", default="ivbench", show_default=True, help="Whose choices."),
+            click.option("--weights", multiple=True, metavar="NETWORK=FILE", help="Weights of a network."),
+            click.option("--extractor", metavar="CARD", help="A probe of the zoo in place of the profile's networks."),
+            click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda:1, mps."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def metric() -> None:
+    """List metrics and profiles, and write reference statistics.
+
+    A profile is whose choices a metric follows: which network, which resize, which clip of a video.
+    """
+
+
+@metric.command("list")
+def list_() -> None:
+    """List metrics, profiles, and the networks' weights on this machine."""
+    from ivbench import registry
+    from ivbench.config import profile, profile_names
+
+    metrics = [registry.load("metric", name) for name in registry.names("metric")]
+    rows = [[m.name, m.title, m.kind, "higher" if m.higher_is_better else "lower"] for m in metrics]
+    print_rows(["metric", "title", "of", "better"], rows)
+    click.echo()
+    found = [profile(name) for name in profile_names()]
+    rows = [[f"{p.name}@{p.version}", p.verified or "unverified", p.summary] for p in found]
+    print_rows(["profile", "tested against", "what it is"], rows)
+    click.echo()
+    print_rows(["network", "weights on this machine", "licence"], [_network(name) for name in _networks()])
+
+
+@metric.command(short_help="Write the reference statistics of a folder.")
+@click.argument("folder", type=_PATH)
+@click.option("--metric", "name", default="frame_fid", show_default=True, help="Whose features.")
+@click.option("--out", type=_PATH, required=True, help="The npz file: mu, sigma, and what made them.")
+@choice_options
+@store_option
+def stats(
+    folder: Path,
+    name: str,
+    out: Path,
+    profile: str,
+    weights: tuple[str, ...],
+    extractor: str | None,
+    device: str,
+    store: Path | None,
+) -> None:
+    """Write mean and covariance of the features of FOLDER's videos, for `ivbench score --reference`.
+
+    The file has the keys `mu` and `sigma` of pytorch-fid, clean-fid and TTUR, and beside them what made it.
+    """
+    from rich.console import Console
+
+    from ivbench.cli.score_folders import weights_given
+    from ivbench.cli.session import default_store
+    from ivbench.results.store import Store
+    from ivbench.run import RichReporter
+    from ivbench.run.folder_extraction import Choices
+    from ivbench.run.folder_scoring import folder_statistics
+
+    if out.suffix != ".npz":
+        raise ConfigError(f"--out is {out}; a name that ends in .npz is expected.")
+    reporter = RichReporter(Console(stderr=True))
+    with reporter.shown():
+        kept = Store(store or default_store(), on_problem=reporter.say)
+        choices = Choices(profile, weights_given(weights), extractor, device)
+        count = folder_statistics(folder, name, choices, kept, reporter, out)
+    click.echo(f"statistics of {count} videos  {out}")
+
+
+def _networks() -> list[str]:
+    from ivbench.extractors.weights import manifest
+
+    return list(manifest())
+
+
+def _network(name: str) -> list[str]:
+    from ivbench.extractors.weights import find_weights, manifest
+
+    try:
+        found = find_weights(name)
+        place = f"{found.path}{'' if found.published else ' (unverified)'}"
+    except MissingFileError:
+        place = "none"
+    return [name, place, manifest()[name].licence]

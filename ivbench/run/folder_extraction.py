@@ -1,0 +1,145 @@
+"""Extractors of a profile, and the features that they give of folders: what scores and statistics files are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ivbench import registry
+from ivbench.config import ClipChoice, Profile, digest, profile
+from ivbench.errors import ConfigError, ShapeError
+from ivbench.extractors import Extractor, find_weights, load_extractor
+from ivbench.metrics import FeatureSource
+from ivbench.metrics.base import ExtractorKind
+from ivbench.results.store import Store
+from ivbench.run.folder_features import FolderFeatures, extract_folder
+from ivbench.run.folder_items import Item, find_items
+from ivbench.run.progress import Reporter
+from ivbench.zoo import read_card
+
+__all__ = ["Choices", "Extraction", "clip_in_words"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What decides the features of a folder.
+
+    Attributes:
+        profile: name of the preset.
+        weights: network -> file; the others are looked for.
+        extractor: a card's name, in place of the profile's networks.
+        device: where networks run.
+    """
+
+    profile: str
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    extractor: str | None = None
+    device: str = "cpu"
+
+
+class Extraction:
+    """Extractors, loaded once each, and features of folders, computed once each.
+
+    Args:
+        choices: which extractors.
+        store: where features are kept.
+        reporter: told of progress, and of files that are left out.
+    """
+
+    def __init__(self, choices: Choices, store: Store, reporter: Reporter) -> None:
+        self.profile: Profile = profile(choices.profile)
+        self._choices, self._store, self._reporter = choices, store, reporter
+        self._extractors: dict[ExtractorKind, Extractor] = {}
+        self._items: dict[Path, list[Item]] = {}
+        self._features: dict[tuple[ExtractorKind, Path, bool], FolderFeatures] = {}
+
+    @property
+    def computed(self) -> int:
+        """Groups of features that the store did not have."""
+        return sum(found.computed for found in self._features.values())
+
+    def find(self, folder: Path) -> None:
+        """Look at a folder's files, so that a wrong name is said before anything is loaded.
+
+        Raises:
+            MissingFileError: no such folder, or nothing in it.
+        """
+        if folder not in self._items:
+            self._items[folder] = find_items(folder)
+
+    def extractor(self, kind: ExtractorKind) -> Extractor:
+        """The extractor for metrics of a kind.
+
+        Raises:
+            ConfigError: the profile says nothing of that kind, or the card's extractor is of another.
+            MissingFileError: the weights are not there.
+        """
+        if kind not in self._extractors:
+            self._extractors[kind] = self._load(kind)
+        return self._extractors[kind]
+
+    def source(self, kind: ExtractorKind) -> FeatureSource:
+        """The extractor of a kind as protocols know it."""
+        found = self.extractor(kind)
+        return FeatureSource(found.name, found.digest, found.preprocess, getattr(found, "published", False))
+
+    def clip(self, kind: ExtractorKind) -> ClipChoice | None:
+        """The clip that metrics of a kind score; None: all frames."""
+        return self.profile.clip if kind == "clips" else None
+
+    def features(self, kind: ExtractorKind, folder: Path, is_reference: bool) -> FolderFeatures:
+        """Features of a folder.
+
+        Raises:
+            ShapeError: no video of it is left.
+            IvbenchError: as `find` and `extractor`.
+        """
+        random = is_reference and self.profile.clip is not None and self.profile.clip.reference_start == "random"
+        key = kind, folder, random and kind == "clips"
+        if key not in self._features:
+            self.find(folder)
+            name = f"{folder.name or folder}, {kind}"
+            found = extract_folder(
+                self._items[folder], self.extractor(kind), self.clip(kind), key[2], self._store, self._reporter, name
+            )
+            for why in found.failed.values():
+                self._reporter.say(f"left out: {why}")
+            if not found.items:
+                raise ShapeError(_none_left(folder, found, self.clip(kind)))
+            self._features[key] = found
+        return self._features[key]
+
+    def set_digest(self, kind: ExtractorKind, found: FolderFeatures) -> str:
+        """Of a reference set: over its contents and, where it decides, where its clips start."""
+        clip = self.clip(kind)
+        return digest([found.digest, None if clip is None else clip.model_dump(mode="json")])
+
+    def _load(self, kind: ExtractorKind) -> Extractor:
+        if self._choices.extractor is not None:
+            found = load_extractor(read_card(self._choices.extractor).folder, self._choices.device)
+            if found.kind != kind and not (kind == "frames" and found.kind == "image_text"):
+                raise ConfigError(f'extractor "{found.name}" is of the kind {found.kind}, {kind} is needed.')
+            return found
+        choice = self.profile.network(kind)
+        weights = find_weights(choice.name, self._choices.weights)
+        made: Extractor = registry.load("network", choice.name)(weights, choice, self._choices.device)
+        return made
+
+
+def clip_in_words(choice: ClipChoice | None) -> str:
+    """Which frames are scored, as protocols say it."""
+    if choice is None:
+        return "whole video"
+    every = "" if choice.every == 1 else f", every {choice.every}th"
+    start = "" if choice.reference_start == "first" else "; of reference videos from a random place"
+    return f"first {choice.frames} frames{every}{start}"
+
+
+def _none_left(folder: Path, found: FolderFeatures, choice: ClipChoice | None) -> str:
+    if found.too_short and choice is not None:
+        return (
+            f"no video of {folder} has the {(choice.frames - 1) * choice.every + 1} frames of a clip: "
+            f"{len(found.too_short)} are too short, {len(found.failed)} could not be read. Name another profile."
+        )
+    return f"no file of {folder} could be read; the first: {next(iter(found.failed.values()))}"

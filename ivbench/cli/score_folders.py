@@ -29,6 +29,7 @@ class Folders:
         profile: name of the preset.
         weights: NETWORK=FILE each.
         extractor: a card's name, in place of the profile's networks.
+        captions: a file, or "names".
     """
 
     generated: Path | None
@@ -37,6 +38,7 @@ class Folders:
     profile: str
     weights: tuple[str, ...]
     extractor: str | None
+    captions: str | None
 
 
 _PATH = click.Path(path_type=Path)
@@ -47,6 +49,7 @@ _OPTIONS = (
     click.option("--profile", default="ivbench", show_default=True, help="Whose choices; see: ivbench metric list"),
     click.option("--weights", multiple=True, metavar="NETWORK=FILE", help="Weights of a network; repeat for others."),
     click.option("--extractor", metavar="CARD", help="A probe of the zoo in place of the profile's networks."),
+    click.option("--captions", metavar="FILE", help="Of the generated: jsonl, json or csv; or names, as VBench's."),
 )
 
 
@@ -78,13 +81,14 @@ def score_two_folders(folders: Folders, device: str, store: Path | None, out: Pa
     from ivbench.run.folder_extraction import Choices
     from ivbench.run.folder_scoring import FolderRequest, score_folders
 
-    if folders.generated is None or folders.reference is None:
-        raise ConfigError("--generated and --reference go together: a folder is scored against another. Give both.")
+    if folders.generated is None:
+        raise ConfigError("--reference is what --generated is scored against. Give --generated too.")
     request = FolderRequest(
         folders.generated,
         folders.reference,
         tuple(dict.fromkeys(name.strip() for name in folders.metrics.split(",") if name.strip())),
         Choices(folders.profile, weights_given(folders.weights), folders.extractor, device),
+        folders.captions,
     )
     reporter = RichReporter(Console(stderr=True))
     place = out or Path("ivbench-out") / f"{folders.generated.resolve().name}-{folders.profile}"
@@ -123,5 +127,6 @@ def _print(results: Results) -> None:
 
 def _row(score: Score) -> list[str]:
     interval = "" if score.interval is None else f"{score.interval.low:.6g} to {score.interval.high:.6g}"
-    counts = [str(score.counts.used), str(score.counts.reference)]
+    reference = score.counts.reference
+    counts = [str(score.counts.used), "" if reference is None else str(reference)]
     return [score.label, f"{score.value:.7g}{score.unit}", interval, *counts, score.protocol]

@@ -4,7 +4,17 @@ from ivbench.config.canonical import canonical_json, digest, file_digest, text_d
 from ivbench.config.card import CardConfig, CardFile, parse_card
 from ivbench.config.cascade import cascade_schema, parse_cascade, read_cascade
 from ivbench.config.parse import Frozen, parse
-from ivbench.config.profile import ClipChoice, Network, Profile, ResizeStep, Subsets, profile, profile_names
+from ivbench.config.profile import (
+    ClipChoice,
+    ClipScoreChoice,
+    ImageText,
+    Network,
+    Profile,
+    ResizeStep,
+    Subsets,
+    profile,
+    profile_names,
+)
 from ivbench.config.settings import Guidance, Settings, StageSampling, Thresholding
 from ivbench.config.suite import (
     MetricConfig,
@@ -22,8 +32,10 @@ __all__ = [
     "CardConfig",
     "CardFile",
     "ClipChoice",
+    "ClipScoreChoice",
     "Frozen",
     "Guidance",
+    "ImageText",
     "MetricConfig",
     "Network",
     "Profile",

@@ -15,7 +15,17 @@ from ivbench.config.parse import Frozen, parse
 from ivbench.config.yaml import load_yaml
 from ivbench.errors import ConfigError, did_you_mean
 
-__all__ = ["ClipChoice", "Network", "Profile", "ResizeStep", "Subsets", "profile", "profile_names"]
+__all__ = [
+    "ClipChoice",
+    "ClipScoreChoice",
+    "ImageText",
+    "Network",
+    "Profile",
+    "ResizeStep",
+    "Subsets",
+    "profile",
+    "profile_names",
+]
 
 Size = Annotated[int, Field(ge=1)]
 Kernel = Literal[
@@ -39,8 +49,9 @@ class ResizeStep(Frozen):
         "(torchvision) or up (crop-ceil: cd-fvd)",
     )
     unit: bool = Field(default=False, description="pixels are computed with in [0, 1], not in [0, 255]")
-    quantise: Literal["none", "truncate"] = Field(
-        default="none", description="truncate: to whole levels of [0, 255], downwards, as .byte() does"
+    quantise: Literal["none", "truncate", "round"] = Field(
+        default="none",
+        description="to whole levels of [0, 255]; truncate: downwards, as .byte() does; round: clipped first",
     )
 
 
@@ -52,6 +63,24 @@ class Network(Frozen):
     resize: tuple[ResizeStep, ...] = Field(default=(), description="in order; none: the network resizes")
     scale: Literal["none", "tf", "symmetric"] = Field(
         description="none: as they are, [0, 255]; tf: (x - 128) / 128; symmetric: 2 x / 255 - 1"
+    )
+
+
+class ImageText(Frozen):
+    """A CLIP model of open_clip, and what it is given."""
+
+    model: str = Field(description="open_clip's name of the architecture: ViT-B-32-quickgelu")
+    pretrained: str = Field(description="open_clip's tag of the weights: openai")
+    resize: tuple[ResizeStep, ...] = Field(default=(), description="in order; none: as the model's own file says")
+    prefix: str = Field(default="", description="stands before every caption")
+
+
+class ClipScoreChoice(Frozen):
+    """How cosines become a CLIP score."""
+
+    weight: float = Field(default=100.0, gt=0, description="times the cosine")
+    clamp: Literal["none", "frame", "mean"] = Field(
+        default="none", description="what below 0 counts as 0: nothing, a frame's cosine, the mean over all"
     )
 
 
@@ -87,6 +116,8 @@ class Profile(Frozen):
     )
     frames: Network | None = Field(default=None, description="network of frame metrics")
     clips: Network | None = Field(default=None, description="network of clip metrics")
+    image_text: ImageText | None = Field(default=None, description="model of metrics on frames and captions")
+    clip_score: ClipScoreChoice | None = Field(default=None, description="None: 100 cosine, below 0 too")
     clip: ClipChoice | None = Field(default=None, description="None: all frames of a video")
 
     kid: Subsets | None = Field(default=None, description="None: the complete estimate, from all pairs")
@@ -94,6 +125,11 @@ class Profile(Frozen):
     def payload(self) -> dict[str, Any]:
         """Every choice that can change a number, as plain data: for ids of tasks and for protocols."""
         return self.model_dump(mode="json", exclude_none=True, exclude={"summary", "source", "verified"})
+
+    @property
+    def prefix(self) -> str:
+        """What stands before every caption."""
+        return "" if self.image_text is None else self.image_text.prefix
 
     def network(self, kind: str) -> Network:
         """The network for metrics of a kind: frames or clips.

@@ -6,6 +6,7 @@ Source: Radford et al. 2021 (2103.00020). Pixels are resized here, so that no li
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ivbench.config import ResizeStep
 from ivbench.errors import ConfigError, MissingFileError
 from ivbench.extractors.base import Kind, check_features, check_videos
+from ivbench.extractors.torch_resize import frames_to_pixels, resize, resize_in_words
 
 __all__ = ["ClipExtractor"]
 
@@ -35,7 +38,15 @@ class ClipExtractor:
 
     kind: Kind = "image_text"
 
-    def __init__(self, folder: Path, *, name: str = "clip", digest: str = "", device: str = "cpu") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "clip",
+        digest: str = "",
+        device: str = "cpu",
+        steps: Sequence[ResizeStep] = (),
+    ) -> None:
         """Load an open_clip folder; weights from safetensors only, computed with in float32.
 
         Args:
@@ -43,17 +54,21 @@ class ClipExtractor:
                 for one.
             name, digest: of its card.
             device: where it runs.
+            steps: of a profile, in the place of the configuration's own resize.
 
         Raises:
             MissingFileError: configuration or weights are not there.
-            ConfigError: the configuration is none that open_clip or this file knows.
+            ConfigError: the configuration is none that open_clip or this file knows, or the steps end at another size.
         """
         settings = _settings(folder)
-        self.name, self.digest, self._device = name, digest, device
+        self.name, self.digest, self._device, self._steps = name, digest, device, tuple(steps)
         self._model = open_clip.create_model(f"local-dir:{folder}", precision="fp32", device=device).eval()
         self._tokenize: Any = open_clip.get_tokenizer(f"local-dir:{folder}")
         size = self._model.visual.image_size
         self._size = (int(size[0]), int(size[1])) if isinstance(size, (tuple, list)) else (int(size), int(size))
+        if steps and (steps[-1].size, steps[-1].size) != self._size:
+            height, width = self._size
+            raise ConfigError(f"the profile resizes to {steps[-1].size}, {folder} needs {height}x{width}.")
         self._mode = str(settings.get("interpolation", "bicubic"))
         self._squash = settings.get("resize_mode", "shortest") == "squash"
         self._mean, self._std = (
@@ -65,6 +80,8 @@ class ClipExtractor:
         self.preprocess = self._describe()
 
     def _describe(self) -> str:
+        if self._steps:
+            return ", ".join([*map(resize_in_words, self._steps), "then mean and std"])
         height, width = self._size
         fit = "squashed to" if self._squash else "shortest side to, then centre crop,"
         return f"antialiased {self._mode}, {fit} {height}x{width}, not rounded, clipped to [0, 1], then mean and std"
@@ -122,8 +139,14 @@ class ClipExtractor:
 
     @torch.no_grad()
     def _frames(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device).permute(0, 3, 1, 2).float() / 255.0
-        x = (self._resize(pixels).clamp(0.0, 1.0) - self._mean) / self._std
+        pixels = frames_to_pixels(frames, self._device)
+        if self._steps:
+            for step in self._steps:
+                pixels = resize(pixels, step)
+            pixels = pixels / 255.0
+        else:
+            pixels = self._resize(pixels / 255.0)
+        x = (pixels.clamp(0.0, 1.0) - self._mean) / self._std
         return np.asarray(self._model.encode_image(x, normalize=True).cpu().numpy(), np.float32)
 
     def _resize(self, pixels: Tensor) -> Tensor:

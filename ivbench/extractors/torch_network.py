@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ivbench.config import Network, ResizeStep
+from ivbench.config import Network
 from ivbench.errors import ConfigError, did_you_mean
 from ivbench.extractors.base import Kind, check_features, check_videos
-from ivbench.extractors.torch_resize import frames_to_pixels, resize
+from ivbench.extractors.torch_resize import frames_to_pixels, resize, resize_in_words
 from ivbench.extractors.weights import Weights
 
 __all__ = ["NetworkExtractor"]
@@ -47,7 +47,7 @@ class NetworkExtractor:
         self.name, self.digest, self.published = weights.name, weights.digest, weights.published
         self.dim = self.taps[choice.tap]
         self._choice, self._device = choice, device
-        steps = [_in_words(step) for step in choice.resize] or ["resized by the network"]
+        steps = [resize_in_words(step) for step in choice.resize] or ["resized by the network"]
         self.preprocess = ", ".join([*steps, _SCALES[choice.scale], f"output {choice.tap}"])
 
     def extract(self, videos: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -109,9 +109,3 @@ class NetworkExtractor:
         if self._choice.scale == "tf":
             return (x - 128) / 128
         return 2 * x / 255 - 1 if self._choice.scale == "symmetric" else x
-
-
-def _in_words(step: ResizeStep) -> str:
-    fit = {"squash": "both sides", "crop": "centre crop", "crop-ceil": "centre crop, longer side rounded up"}[step.fit]
-    cut = ", cut to whole levels" if step.quantise == "truncate" else ""
-    return f"{step.kernel}{' in [0, 1]' if step.unit else ''} to {step.size}x{step.size}, {fit}{cut}"

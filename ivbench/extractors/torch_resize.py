@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from ivbench.config import ResizeStep
 
-__all__ = ["KERNELS", "frames_to_pixels", "resize"]
+__all__ = ["KERNELS", "frames_to_pixels", "resize", "resize_in_words"]
 
 Kernel = Callable[[Tensor, int, int], Tensor]
 
@@ -42,7 +42,16 @@ def resize(pixels: Tensor, step: ResizeStep) -> Tensor:
     x = KERNELS[step.kernel](pixels / 255.0 if step.unit else pixels, height, width)
     x = _centre(x, step)
     x = x * 255.0 if step.unit else x
+    if step.quantise == "round":
+        return x.clamp(0, 255).round()
     return x.to(torch.uint8).to(torch.float32) if step.quantise == "truncate" else x
+
+
+def resize_in_words(step: ResizeStep) -> str:
+    """A step as protocols say it."""
+    fit = {"squash": "both sides", "crop": "centre crop", "crop-ceil": "centre crop, longer side rounded up"}[step.fit]
+    cut = {"none": "", "truncate": ", cut to whole levels", "round": ", rounded"}[step.quantise]
+    return f"{step.kernel}{' in [0, 1]' if step.unit else ''} to {step.size}x{step.size}, {fit}{cut}"
 
 
 def _target(height: int, width: int, step: ResizeStep) -> tuple[int, int]:

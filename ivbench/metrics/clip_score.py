@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ivbench.config import ClipScoreChoice
 from ivbench.errors import ShapeError
 from ivbench.metrics.base import Conditions
 from ivbench.metrics.intervals import Integers
 from ivbench.metrics.mean_metric import MeanEvidence, MeanMetric
+from ivbench.metrics.protocol import Scalar
 from ivbench.metrics.statistics import Array
 from ivbench.metrics.texts import unit_norm
+from ivbench.results.schema import Score
 
 __all__ = ["CLIPScore", "clip_scores", "shuffled_clip_scores"]
 
@@ -55,6 +59,10 @@ def shuffled_clip_scores(images: NDArray[np.floating], own: Integers, texts: Arr
     return np.asarray(100.0 * np.einsum("bd,bd->b", unit_norm(images).mean(axis=1), others))
 
 
+def _choice(conditions: Conditions) -> ClipScoreChoice:
+    return conditions.profile.clip_score or ClipScoreChoice()
+
+
 class CLIPScore(MeanMetric):
     """CLIP score, beside it the same videos with other prompts' captions (`shuffled`)."""
 
@@ -63,11 +71,33 @@ class CLIPScore(MeanMetric):
 
     def values(self, images: NDArray[np.floating], prompts: Integers, conditions: Conditions) -> dict[str, Array]:
         """Columns `value` and, with two prompts or more, `shuffled`."""
-        texts = self._texts(conditions).embeddings
-        columns = {"value": clip_scores(images, texts[prompts])}
-        if len(texts) > 1:
-            columns["shuffled"] = shuffled_clip_scores(images, prompts, texts)
+        texts, choice = self._texts(conditions).embeddings, _choice(conditions)
+        cosines = np.einsum("btd,bd->bt", unit_norm(images), texts[prompts])
+        counted = np.maximum(cosines, 0.0) if choice.clamp == "frame" else cosines
+        columns = {"value": choice.weight * counted.mean(axis=1)}
+        if choice.clamp == "frame":
+            columns["clamped"] = 100.0 * (cosines < 0).mean(axis=1)
+        elif len(texts) > 1:
+            columns["shuffled"] = shuffled_clip_scores(images, prompts, texts) * (choice.weight / 100.0)
         return columns
+
+    def score(
+        self,
+        evidence: MeanEvidence,
+        conditions: Conditions,
+        seeds: Sequence[int],
+        failed: int = 0,
+        context: Mapping[str, float] | None = None,
+    ) -> Score:
+        """The record of one cell; a profile that clamps the mean clamps the headline."""
+        record = super().score(evidence, conditions, seeds, failed, context)
+        clamped = _choice(conditions).clamp == "mean" and record.value < 0
+        return record.model_copy(update={"value": 0.0}) if clamped else record
+
+    def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
+        choice = conditions.profile.clip_score
+        chosen = {} if choice is None else {"weight": choice.weight, "clamp": choice.clamp}
+        return {**super()._own_fields(conditions), **chosen}
 
     def _context(self, evidence: MeanEvidence, conditions: Conditions) -> dict[str, float]:
         return {name: evidence.mean(name) for name in evidence.columns if name != "value"}

@@ -154,7 +154,7 @@ class MeanMetric(Metric[MeanEvidence]):
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
         if conditions.texts is None:
             return {}
-        return {"text_prefix": "none", "truncated_prompts": conditions.texts.truncated}
+        return {"text_prefix": conditions.profile.prefix or "none", "truncated_prompts": conditions.texts.truncated}
 
     def _texts(self, conditions: Conditions) -> Texts:
         if conditions.texts is None:

@@ -10,6 +10,7 @@ from ivbench import registry
 from ivbench.config import ClipChoice, Profile, digest, profile
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.extractors import Extractor, find_weights, load_extractor
+from ivbench.extractors.clip_weights import load_clip
 from ivbench.metrics import FeatureSource
 from ivbench.metrics.base import ExtractorKind
 from ivbench.results.store import Store
@@ -121,10 +122,21 @@ class Extraction:
             if found.kind != kind and not (kind == "frames" and found.kind == "image_text"):
                 raise ConfigError(f'extractor "{found.name}" is of the kind {found.kind}, {kind} is needed.')
             return found
+        if kind == "image_text":
+            return self._clip()
         choice = self.profile.network(kind)
         weights = find_weights(choice.name, self._choices.weights)
         made: Extractor = registry.load("network", choice.name)(weights, choice, self._choices.device)
         return made
+
+
+    def _clip(self) -> Extractor:
+        choice = self.profile.image_text
+        if choice is None:
+            raise ConfigError(
+                f'profile "{self.profile.name}" names no CLIP model. Name another profile, or an extractor of the zoo.'
+            )
+        return load_clip(choice, self._choices.weights.get("clip"), self._choices.device)
 
 
 def clip_in_words(choice: ClipChoice | None) -> str:

@@ -214,5 +214,5 @@ def blocks(found: FolderFeatures, kind: str) -> Iterator[tuple[NDArray[np.int64]
     for length in sorted(by_length):
         places = np.array(by_length[length], np.int64)
         stacked = np.stack([found.features[place] for place in by_length[length]])
-        yield places, stacked if kind == "frames" else stacked[:, 0]
+        yield places, stacked[:, 0] if kind == "clips" else stacked
 

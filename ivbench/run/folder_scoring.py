@@ -9,13 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivbench import registry
 from ivbench.config import Profile, digest
+from ivbench.data.captions import captions_of
 from ivbench.errors import ConfigError, ProtocolError
-from ivbench.metrics import Batch, Conditions, FrechetMetric, GaussianStatistics, Metric, Reference
+from ivbench.extractors import ImageTextExtractor
+from ivbench.metrics import (
+    Batch,
+    Conditions,
+    FrechetMetric,
+    GaussianStatistics,
+    Metric,
+    Pool,
+    Reference,
+    Texts,
+)
 from ivbench.metrics.base import ExtractorKind
+from ivbench.metrics.clip_score import CLIPScore
 from ivbench.metrics.kid import KID
+from ivbench.metrics.r_precision import RPrecision
 from ivbench.metrics.statistics_files import (
     StatisticsFile,
     is_statistics_file,
@@ -34,8 +48,11 @@ from ivbench.run.progress import Reporter
 
 __all__ = ["FolderRequest", "folder_statistics", "metric_of_folders", "score_folders"]
 
+Units = NDArray[np.int64]
+
 _SEEDS = (0,)
-_OF_FOLDERS = (FrechetMetric, KID)
+_COMPARING = (FrechetMetric, KID)
+_OF_FOLDERS = (*_COMPARING, CLIPScore, RPrecision)
 
 
 @dataclass(frozen=True)
@@ -44,15 +61,17 @@ class FolderRequest:
 
     Attributes:
         generated: folder of videos or images.
-        reference: the same, or a file of statistics.
+        reference: the same, or a file of statistics; None where every metric is of captions.
         metrics: registry names.
         choices: profile, weights, device.
+        captions: a file, or "names"; see `ivbench.data.captions`; needed by metrics of captions.
     """
 
     generated: Path
-    reference: Path
+    reference: Path | None
     metrics: tuple[str, ...]
     choices: Choices
+    captions: str | None = None
 
 
 def score_folders(request: FolderRequest, store: Store, reporter: Reporter, out: Path, command: str) -> Outcome:
@@ -111,7 +130,7 @@ def metric_of_folders(name: str) -> Metric[Any]:
     metric: Metric[Any] = registry.load("metric", name)()
     if not isinstance(metric, _OF_FOLDERS):
         allowed = [one for one in registry.names("metric") if issubclass(registry.load("metric", one), _OF_FOLDERS)]
-        raise ConfigError(f"{name} needs more than two folders. Of folders are scored: {', '.join(allowed)}.")
+        raise ConfigError(f"{name} needs more than folders and captions. Of folders are scored: {', '.join(allowed)}.")
     return metric
 
 
@@ -121,8 +140,9 @@ class _Scoring:
     def __init__(self, request: FolderRequest, extraction: Extraction) -> None:
         self._request, self.extraction = request, extraction
         self._metrics = [metric_of_folders(name) for name in request.metrics]
-        self._from_file = is_statistics_file(request.reference)
-        if not self._from_file:
+        self._require_material()
+        self._from_file = request.reference is not None and is_statistics_file(request.reference)
+        if request.reference is not None and not self._from_file:
             extraction.find(request.reference)
         extraction.find(request.generated)
         for metric in self._metrics:
@@ -130,10 +150,17 @@ class _Scoring:
 
     def score(self, metric: Metric[Any]) -> Score:
         """The record of one metric."""
-        reference, notes = self._reference(metric)
         generated = self.extraction.features(metric.kind, self._request.generated, is_reference=False)
-        conditions = self._conditions(metric.kind, generated, reference)
-        evidence = metric.gather(_batches(generated, metric.kind), conditions)
+        reference: Reference | None = None
+        texts: Texts | None = None
+        notes: list[str] = []
+        units: Units = np.arange(len(generated.items), dtype=np.int64)
+        if isinstance(metric, _COMPARING):
+            reference, notes = self._reference(metric)
+        else:
+            texts, units = self._texts(metric, generated)
+        conditions = self._conditions(metric.kind, generated, reference, texts)
+        evidence = metric.gather(_batches(generated, metric.kind, units), conditions)
         failed = len(generated.failed) + len(generated.too_short)
         score = metric.score(evidence, conditions, _SEEDS, failed=failed)
         return score.model_copy(update={"notes": [*score.notes, *notes, *_left_out("generated", generated)]})
@@ -154,7 +181,8 @@ class _Scoring:
             scores=scores,
             gallery=[],
         )
-        description = f"{len(generated.items)} videos against {request.reference.name}"
+        against = "" if request.reference is None else f" against {request.reference.name}"
+        description = f"{len(generated.items)} videos{against}"
         suite = f"{chosen.name}@{chosen.version}"
         device = request.choices.device.partition(":")[0]
         return Results(
@@ -168,10 +196,35 @@ class _Scoring:
             disclosures=_disclosures(chosen),
         )
 
+    def _require_material(self) -> None:
+        for metric in self._metrics:
+            if isinstance(metric, _COMPARING) and self._request.reference is None:
+                raise ConfigError(f"{metric.name} compares with real videos, got none. Give --reference.")
+            if not isinstance(metric, _COMPARING) and self._request.captions is None:
+                raise ConfigError(f'{metric.name} needs captions, got none. Give --captions FILE, or "names".')
+
+    def _texts(self, metric: Metric[Any], found: FolderFeatures) -> tuple[Texts, Units]:
+        """Embedded captions, and which each video has. A caption is one unit, but under a package's own CLIP score."""
+        assert self._request.captions is not None
+        extractor, prefix = self.extraction.extractor("image_text"), self.extraction.profile.prefix
+        assert isinstance(extractor, ImageTextExtractor)
+        captions = captions_of([item.path for item in found.items], self._request.generated, self._request.captions)
+        unique = list(dict.fromkeys(captions))
+        read = [prefix + caption for caption in unique]
+        embeddings, cut = extractor.embed_text(read), extractor.truncated(read)
+        place = {caption: number for number, caption in enumerate(unique)}
+        which = np.array([place[caption] for caption in captions], np.int64)
+        pool = Pool.merged(unique, embeddings) if isinstance(metric, RPrecision) else None
+        if self.extraction.profile.clip_score is None:
+            return Texts.of(unique, embeddings, pool, int(cut.sum())), which
+        each = np.arange(len(captions), dtype=np.int64)
+        return Texts.of(captions, embeddings[which], pool, int(cut[which].sum())), each
+
     def _reference(self, metric: Metric[Any]) -> tuple[Reference, list[str]]:
         """The reference of a metric, and what is to be said of it."""
+        assert self._request.reference is not None
         if self._from_file:
-            return self._read(metric)
+            return self._read(metric, self._request.reference)
         found = self.extraction.features(metric.kind, self._request.reference, is_reference=True)
         parts = [part for _, part in blocks(found, metric.kind)]
         dim, rows = parts[0].shape[-1], None
@@ -183,8 +236,8 @@ class _Scoring:
         digest_of_set = self.extraction.set_digest(metric.kind, found)
         return Reference(statistics, digest_of_set, len(found.items), rows), _left_out("reference", found)
 
-    def _read(self, metric: Metric[Any]) -> tuple[Reference, list[str]]:
-        path, ddof = self._request.reference, self.extraction.profile.ddof
+    def _read(self, metric: Metric[Any], path: Path) -> tuple[Reference, list[str]]:
+        ddof = self.extraction.profile.ddof
         if not isinstance(metric, FrechetMetric):
             raise ConfigError(f"{metric.name} needs the reference's features; {path} has their statistics alone.")
         file = read_statistics(path, ddof)
@@ -197,7 +250,9 @@ class _Scoring:
         set_digest = str(file.made.get("set") or digest([file.statistics.mean.tolist()]))
         return Reference(file.statistics, set_digest, file.count), notes
 
-    def _conditions(self, kind: ExtractorKind, generated: FolderFeatures, reference: Reference) -> Conditions:
+    def _conditions(
+        self, kind: ExtractorKind, generated: FolderFeatures, reference: Reference | None, texts: Texts | None
+    ) -> Conditions:
         return Conditions(
             source=self.extraction.source(kind),
             profile=self.extraction.profile,
@@ -205,10 +260,11 @@ class _Scoring:
             fps=generated.common("fps"),
             height=generated.common("height"),
             width=generated.common("width"),
-            prompts="none",
-            num_prompts=len(generated.items),
+            prompts="none" if texts is None else digest(list(texts.captions)),
+            num_prompts=len(generated.items) if texts is None else len(texts.captions),
             clip=clip_in_words(self.extraction.clip(kind)),
             reference=reference,
+            texts=texts,
         )
 
 
@@ -225,10 +281,10 @@ def _made(extraction: Extraction, metric: str, kind: ExtractorKind) -> dict[str,
     }
 
 
-def _batches(found: FolderFeatures, kind: str) -> Iterator[Batch]:
-    """Every video is its own unit of resampling."""
+def _batches(found: FolderFeatures, kind: ExtractorKind, units: Units) -> Iterator[Batch]:
+    """Features with each video's unit of resampling: itself, or its caption."""
     for places, features in blocks(found, kind):
-        yield Batch(0, places, features)
+        yield Batch(0, units[places], features)
 
 
 def _left_out(side: str, found: FolderFeatures) -> list[str]:

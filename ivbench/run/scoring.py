@@ -255,8 +255,10 @@ class Scoring:
         still = [(row.shape, row.colour, row.background, row.size) for row in rows]
         number = {group: place for place, group in enumerate(sorted(set(still)))}
         groups = np.array([number[group] for group in still], np.int64)
-        pool = Pool.merged(captions, self._features.texts(config.extractor, captions)[0], groups)
-        embeddings, truncated = self._features.texts(config.extractor, prompts)
+        prefix = profile(config.profile).prefix
+        of_pool, _ = self._features.texts(config.extractor, [prefix + one for one in captions])
+        pool = Pool.merged(captions, of_pool, groups)
+        embeddings, truncated = self._features.texts(config.extractor, [prefix + one for one in prompts])
         return Texts.of(prompts, embeddings, pool, truncated)
 
     def _make_truth(self, config: MetricConfig) -> Score | None:

@@ -117,7 +117,7 @@ def test_short_videos_are_left_out_and_counted(tmp_path: Path, golden: Path) -> 
     request = FolderRequest(tmp_path / "gen", tmp_path / "ref", ("fvd",), choices)
     videos(tmp_path / "gen", 2, 0, 15)
     videos(tmp_path / "ref", 2, 1, 15)
-    with pytest.raises(ShapeError, match=r"no video of .*ref has the 16 frames of a clip: 2 are too short"):
+    with pytest.raises(ShapeError, match=r"no video of .*gen has the 16 frames of a clip: 2 are too short"):
         score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
 
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_scored_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ShapeError, match="at least 2 feature rows"):
         scored(tmp_path)
     with pytest.raises(ConfigError, match=r"Of folders are scored: .*frame_fid"):
-        scored(tmp_path, ("clip_score",))
+        scored(tmp_path, ("motion_accuracy",))
     with pytest.raises(ConfigError, match="is of the kind clips, frames is needed"):
         scored(tmp_path, ("frame_fid",))
     (tmp_path / "ref" / "more").mkdir()
@@ -184,7 +184,9 @@ def test_the_command_scores_two_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--generated", "gen"], "--generated and --reference go together"),
+        (["--generated", "gen"], "frame_fid compares with real videos, got none"),
+        (["--reference", "ref"], "Give --generated too"),
+        (["--generated", "gen", "--metrics", "clip_score"], "clip_score needs captions"),
         (["--generated", "gen", "--reference", "none", "--extractor", "video-probe"], "none is not there"),
         (["--generated", "gen", "--reference", "ref", "--profile", "clean-fit"], 'Did you mean "clean-fid"?'),
         (["--generated", "gen", "--reference", "ref", "--weights", "x"], "NETWORK=FILE is expected"),

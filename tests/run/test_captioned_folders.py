@@ -1,0 +1,144 @@
+"""Folders of images with captions: CLIP scores and R-Precision under the packages' profiles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+
+from ivbench.config import ImageText
+from ivbench.data.captions import captions_of
+from ivbench.errors import ConfigError, MissingFileError
+from ivbench.extractors.clip_weights import load_clip
+from ivbench.results.schema import Score
+from ivbench.results.store import Store
+from ivbench.run import Silent
+from ivbench.run.folder_extraction import Choices
+from ivbench.run.folder_scoring import FolderRequest, score_folders
+from tests.peers.material import write_images
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small CLIP with open_clip's own tokenizer and random weights."""
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("clip") / "tiny"
+    folder.mkdir()
+    vision = {"image_size": 224, "layers": 1, "width": 64, "head_width": 32, "patch_size": 56}
+    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+    settings = {"embed_dim": 16, "quick_gelu": True, "vision_cfg": vision, "text_cfg": text}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": settings, "preprocess_cfg": {}}))
+    torch.manual_seed(0)
+    model = open_clip.CLIP(**settings)
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(state, folder / "open_clip_model.safetensors")
+    return folder
+
+
+def by_hand(clip: Path, images: list[Path], captions: list[str]) -> np.ndarray:
+    """Cosines of images and captions by open_clip's own way in: PIL, torchvision, its tokenizer."""
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{clip}", image_interpolation="bicubic")
+    tokens = open_clip.get_tokenizer(f"local-dir:{clip}")(captions)
+    with torch.no_grad():
+        pixels = torch.stack([preprocess(Image.open(path).convert("RGB")) for path in images])
+        seen, said = model.eval().encode_image(pixels, normalize=True), model.encode_text(tokens, normalize=True)
+    return (seen * said).sum(-1).numpy()
+
+
+def captioned(tmp_path: Path, clip: Path, name: str, captions: list[str], metric: str = "clip_score") -> Score:
+    lines = [json.dumps({"file_name": f"{i:03}.png", "text": text}) for i, text in enumerate(captions)]
+    (tmp_path / "captions.jsonl").write_text("\n".join(lines))
+    choices = Choices(name, {"clip": clip})
+    request = FolderRequest(tmp_path / "gen", None, (metric,), choices, str(tmp_path / "captions.jsonl"))
+    found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
+    return found.results.cells[0].scores[0]
+
+
+def test_hessels_clipscore_is_its_formula_on_open_clips_own_features(tmp_path: Path, clip: Path) -> None:
+    draw = np.random.default_rng(0)
+    sizes = [(80, 120), (300, 240), (224, 224), (150, 151), (90, 400)]
+    images = [draw.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+    write_images(tmp_path / "gen", images)
+    captions = ["a red circle", "a cat", "a cat", "two dogs on a road " * 40, "sea"]
+    said = [f"A photo depicts {caption}" for caption in captions]
+    cosines = by_hand(clip, sorted((tmp_path / "gen").iterdir()), said)
+    score = captioned(tmp_path, clip, "hessel-clipscore", captions)
+    assert score.value == pytest.approx(2.5 * np.maximum(cosines, 0).mean(), rel=1e-4, abs=1e-6)
+    assert score.context["clamped"] == pytest.approx(100 * (cosines < 0).mean())
+    assert any("1 prompt is longer" in note or "prompts are longer" in note for note in score.notes)
+    assert score.fields["text_prefix"] == "A photo depicts "
+    assert "unverified weights" in score.label
+
+
+def test_the_clamp_of_the_mean_and_of_each_frame_differ(tmp_path: Path, clip: Path) -> None:
+    draw = np.random.default_rng(1)
+    write_images(tmp_path / "gen", list(draw.integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)))
+    captions = [f"a thing {i}" for i in range(6)]
+    mean = captioned(tmp_path, clip, "torchmetrics-clipscore", captions)
+    plain = [value for value in mean.by_prompt[0] if value is not None]
+    assert mean.value == pytest.approx(max(float(np.mean(plain)), 0.0))
+    frame = captioned(tmp_path, clip, "hessel-clipscore", captions)
+    assert frame.value >= 0
+
+
+def test_r_precision_of_a_folder_needs_as_many_captions_as_candidates(tmp_path: Path, clip: Path) -> None:
+    draw = np.random.default_rng(2)
+    write_images(tmp_path / "gen", list(draw.integers(0, 256, (100, 16, 16, 3), dtype=np.uint8)))
+    score = captioned(tmp_path, clip, "park-r-precision", [f"thing {i}" for i in range(100)], "r_precision")
+    assert 0 <= score.value <= 100
+    assert score.context["chance"] == 1
+    with pytest.raises(ConfigError, match="draws 99 distractors"):
+        captioned(tmp_path, clip, "park-r-precision", ["the same"] * 100, "r_precision")
+
+
+def test_quickgelu_is_guarded() -> None:
+    with pytest.raises(ConfigError, match="QuickGELU"):
+        load_clip(ImageText(model="ViT-B-32", pretrained="openai"), None)
+    with pytest.raises(ConfigError, match="open_clip has no"):
+        load_clip(ImageText(model="ViT-B-32", pretrained="opnai"), None)
+    with pytest.raises(MissingFileError, match="--weights clip=FOLDER"):
+        load_clip(ImageText(model="ViT-B-32-quickgelu", pretrained="openai"), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("c.jsonl", '{"file_name": "a b.png", "text": " one "}\n\n{"file": "v/c.mp4", "caption": "two"}\n'),
+        ("c.csv", 'file_name,text\n"a b.png",one\nv/c.mp4,two\n'),
+        ("c.json", '{"a b": "one", "c.mp4": "two"}'),
+    ],
+)
+def test_captions_are_read_from_every_form(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    paths = [tmp_path / "a b.png", tmp_path / "v" / "c.mp4"]
+    assert captions_of(paths, tmp_path, str(tmp_path / name)) == ["one", "two"]
+
+
+def test_captions_come_from_vbenchs_names(tmp_path: Path) -> None:
+    paths = [tmp_path / "a cat-0.mp4", tmp_path / "a cat-12.mp4", tmp_path / "well-known.mp4"]
+    assert captions_of(paths, tmp_path, "names") == ["a cat", "a cat", "well-known"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("c.jsonl", "{", "line 1 is not JSON"),
+        ("c.jsonl", '{"file_name": "a.png"}', "none of: text, caption, prompt"),
+        ("c.jsonl", '{"file_name": "a.png", "text": " "}', "empty caption"),
+        ("c.json", '{"b.png": "x"}', "no caption of a.png"),
+        ("c.json", "[]", "an object of file names"),
+        ("c.txt", "a", "captions are read from"),
+    ],
+)
+def test_bad_captions_are_one_clear_error(tmp_path: Path, name: str, content: str, said: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigError, match=said):
+        captions_of([tmp_path / "a.png"], tmp_path, str(tmp_path / name))
+    with pytest.raises(MissingFileError):
+        captions_of([tmp_path / "a.png"], tmp_path, str(tmp_path / "none.json"))

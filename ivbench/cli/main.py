@@ -36,6 +36,7 @@ COMMANDS = {
     "train": LazyCommand("ivbench.cli.train:train", "Train a stage, a text encoder or a probe from a recipe"),
     "distill": LazyCommand("ivbench.cli.distill:distill", "Distil a trained stage into students of fewer steps"),
     "metric": LazyCommand("ivbench.cli.metric:metric", "List metrics and profiles, and write reference statistics"),
+    "selftest": LazyCommand("ivbench.cli.selftest:selftest", "Check this installation: numbers, files, libraries"),
     "zoo": LazyCommand("ivbench.cli.zoo:zoo", "List, show and verify the cascades that come with ivbench"),
 }
 

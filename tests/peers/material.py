@@ -12,25 +12,9 @@ from torch import Tensor, nn
 
 from ivbench.extractors.torch_i3d_net import I3D
 from ivbench.extractors.torch_inception_net import FIDInception
+from ivbench.extractors.torch_random_weights import random_state
 
 Frames = NDArray[np.uint8]
-
-
-def random_state(net: nn.Module, seed: int) -> dict[str, Tensor]:
-    """Weights for every name of a network: the same on every platform; activations keep their scale."""
-    state = net.state_dict()
-    for number, (name, value) in enumerate(sorted(state.items())):
-        draw = np.random.Generator(np.random.Philox(key=[seed, number]))
-        shape = tuple(value.shape)
-        if name.endswith("running_var") or (value.ndim == 1 and name.endswith("weight")):
-            array = draw.uniform(0.5, 1.5, shape)
-        elif value.ndim > 1:
-            array = draw.standard_normal(shape) * np.sqrt(2.0 / np.prod(shape[1:]))
-        else:
-            array = draw.standard_normal(shape) * 0.1
-        if value.is_floating_point():
-            state[name] = torch.from_numpy(np.asarray(array, np.float32))
-    return state
 
 
 def inception_file(folder: Path) -> Path:

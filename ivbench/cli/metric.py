@@ -32,7 +32,7 @@ def choice_options(command: Any) -> Any:
 
 @click.group()
 def metric() -> None:
-    """List metrics and profiles, and write reference statistics.
+    """List metrics and profiles, write statistics, measure responses.
 
     A profile is whose choices a metric follows: which network, which resize, which clip of a video.
     """
@@ -92,6 +92,53 @@ def stats(
         choices = Choices(profile, weights_given(weights), extractor, device)
         count = folder_statistics(folder, name, choices, kept, reporter, out)
     click.echo(f"statistics of {count} videos  {out}")
+
+
+@metric.command(short_help="Measure how a metric responds to distortions.")
+@click.argument("name", metavar="METRIC")
+@click.option("--data", default="shapes", show_default=True, help="Folder of real videos, or shapes: the own domain.")
+@click.option("--out", type=_PATH, help="Folder for response.csv and response.svg.")
+@choice_options
+@store_option
+def validate(
+    name: str,
+    data: str,
+    out: Path | None,
+    profile: str,
+    weights: tuple[str, ...],
+    extractor: str | None,
+    device: str,
+    store: Path | None,
+) -> None:
+    """Score distorted real videos against real ones: how much METRIC sees of noise, blur, lost order or motion.
+
+    Half of the videos are the reference; the other half is distorted at three levels. The value without distortion is
+    what real videos score. A metric that does not rise under a temporal distortion does not see it.
+    """
+    from rich.console import Console
+
+    from ivbench.cli.score_folders import weights_given
+    from ivbench.cli.session import default_store
+    from ivbench.results.store import Store
+    from ivbench.run import RichReporter
+    from ivbench.run.folder_extraction import Choices, Extraction
+    from ivbench.run.validation import LEVELS, validate_metric
+
+    reporter = RichReporter(Console(stderr=True))
+    with reporter.shown():
+        kept = Store(store or default_store(), on_problem=reporter.say)
+        choices = Choices(profile, weights_given(weights), extractor, device)
+        floor, responses = validate_metric(name, data, Extraction(choices, kept, reporter), reporter)
+    levels = [f"{level:g}" for level in LEVELS]
+    rows = [
+        [r.distortion, "temporal" if r.temporal else "spatial", *(f"{v:.4g}" for v in r.values)] for r in responses
+    ]
+    print_rows(["distortion", "kind", *levels], [["none", "", f"{floor:.4g}", "", ""], *rows], right=levels)
+    if out is not None:
+        from ivbench.report.response import write_response
+
+        for path in write_response(out, name, LEVELS, floor, [(r.distortion, r.temporal, r.values) for r in responses]):
+            click.echo(path)
 
 
 def _networks() -> list[str]:

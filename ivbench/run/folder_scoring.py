@@ -173,7 +173,7 @@ class _Scoring:
         name = request.generated.resolve().name or "videos"
         cell = Cell(
             id=digest([generated.digest, chosen.payload()])[:16],
-            label=name,
+            label="videos",
             settings={},
             guidance_w=None,
             scale_g=None,

@@ -181,6 +181,19 @@ def test_the_command_scores_two_folders(tmp_path: Path) -> None:
     assert score.protocol in done.stdout
 
 
+def test_two_results_are_compared_and_reported(tmp_path: Path) -> None:
+    videos(tmp_path / "ref", 30, 9)
+    for side, seed in (("a", 0), ("b", 1)):
+        videos(tmp_path / side, 24, seed)
+        asked = ("--generated", side, "--reference", "ref", "--metrics", "fvd", "--extractor", "video-probe")
+        assert run(*asked, "--out", f"{side}-out", folder=tmp_path).returncode == 0
+    command = [sys.executable, "-m", "ivbench"]
+    for arguments in (["compare", "a-out", "b-out"], ["report", "a-out", "--no-open"]):
+        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert "FVD [video-probe]" in (tmp_path / "a-out" / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

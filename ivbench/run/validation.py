@@ -1,0 +1,129 @@
+"""How a metric responds to graded distortions: real videos against real ones, and against distorted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivbench.data.distortions import SPATIAL, TEMPORAL, distort
+from ivbench.data.shapes import combinations, draw_scene, render, to_uint8
+from ivbench.errors import ShapeError
+from ivbench.extractors import Extractor, ManyExtractor
+from ivbench.metrics import FrechetMetric, GaussianStatistics, frechet_distance
+from ivbench.metrics.kid import complete_kid
+from ivbench.metrics.statistics import Array, finite_features
+from ivbench.run.folder_extraction import Extraction
+from ivbench.run.folder_items import find_items, read_clip
+from ivbench.run.folder_scoring import metric_of_folders
+from ivbench.run.progress import Reporter
+
+__all__ = ["LEVELS", "SHAPES", "Response", "validate_metric"]
+
+LEVELS = (0.25, 0.5, 1.0)
+SHAPES = "shapes"
+"""In the place of a folder: real clips of the embedded domain."""
+_CLIPS = 256
+_AT_ONCE = 16
+
+Frames = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Response:
+    """A metric's values at one distortion.
+
+    Attributes:
+        distortion: name.
+        temporal: whether it touches the order or the motion of frames alone.
+        values: one a level of `LEVELS`.
+    """
+
+    distortion: str
+    temporal: bool
+    values: tuple[float, ...]
+
+
+def validate_metric(
+    name: str, data: Path | str, extraction: Extraction, reporter: Reporter
+) -> tuple[float, list[Response]]:
+    """Values of a metric for the second half of the videos, distorted, against the first half as it is.
+
+    Args:
+        name: a metric that compares two folders.
+        data: folder of real videos, or "shapes".
+        extraction: the extractor of the metric.
+        reporter: told of progress.
+
+    Returns:
+        (the value without distortion: the metric's floor here, responses).
+
+    Raises:
+        ConfigError: no such metric.
+        ShapeError: fewer than 4 videos that are long enough.
+    """
+    metric = metric_of_folders(name)
+    extractor = extraction.extractor(metric.kind)
+    clips = _shapes() if data == SHAPES else _read(Path(data), extraction)
+    if len(clips) < 4:
+        raise ShapeError(f"{data} has {len(clips)} videos that can be used, at least 4 are needed.")
+    half = len(clips) // 2
+    reference = _rows(metric, extractor, clips[:half])
+
+    def value(distortion: str, level: float) -> float:
+        changed = (distort(clip, distortion, level, seed) for seed, clip in enumerate(clips[half:]))
+        rows = _rows(metric, extractor, changed)
+        if isinstance(metric, FrechetMetric):
+            generated, real = GaussianStatistics.of(rows), GaussianStatistics.of(reference)
+            return frechet_distance(generated, real, extraction.profile.ddof)
+        return complete_kid(rows, reference)
+
+    names = [*SPATIAL, *TEMPORAL]
+    phase = reporter.phase("distortions", len(names) * len(LEVELS) + 1)
+    floor = value(names[0], 0.0)
+    phase.advance(1)
+    responses = []
+    for distortion in names:
+        values = []
+        for level in LEVELS:
+            values.append(value(distortion, level))
+            phase.advance(1)
+        responses.append(Response(distortion, distortion in TEMPORAL, tuple(values)))
+    return floor, responses
+
+
+def _read(folder: Path, extraction: Extraction) -> list[Frames]:
+    found = (read_clip(item, extraction.profile.clip, is_reference=True) for item in find_items(folder))
+    return [video.frames for video in found if video is not None]
+
+
+def _shapes() -> list[Frames]:
+    rows = combinations("test")
+    draw = np.random.default_rng(0)
+    chosen = [rows[i] for i in draw.permutation(len(rows))[:_CLIPS]]
+    scenes = [draw_scene(row, draw) for row in (chosen * (_CLIPS // len(chosen) + 1))[:_CLIPS]]
+    return list(to_uint8(render(scenes, 8, 6.0, 24, 40)))
+
+
+def _rows(metric: object, extractor: Extractor, clips: Iterable[Frames]) -> Array:
+    """[N, D] feature rows as the metric takes them."""
+    waiting: list[Frames] = []
+    parts: list[NDArray[np.float32]] = []
+    for clip in clips:
+        waiting.append(clip)
+        if len(waiting) == _AT_ONCE:
+            parts += _features(extractor, waiting)
+            waiting = []
+    parts += _features(extractor, waiting)
+    if isinstance(metric, FrechetMetric):
+        return finite_features(np.concatenate([metric.rows(part[None]) for part in parts]))
+    return finite_features(np.concatenate([part.reshape(-1, extractor.dim) for part in parts]))
+
+
+def _features(extractor: Extractor, clips: Sequence[Frames]) -> list[NDArray[np.float32]]:
+    if isinstance(extractor, ManyExtractor):
+        return extractor.extract_many(clips)
+    return [extractor.extract(clip[None])[0] for clip in clips]

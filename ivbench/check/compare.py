@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ivbench.check.power import detectable
-from ivbench.errors import ConfigError
+from ivbench.errors import ConfigError, ProtocolError
 from ivbench.metrics.differences import Paired, paired
 from ivbench.metrics.protocol import measure, require_same_protocol
 from ivbench.results.schema import Cell, Results, Score
@@ -66,6 +66,7 @@ class Comparison:
         added: labels of cells that only the new file has.
         cells: labels of the old file's cells.
         prompts: of both suites.
+        conflicts: "cell: why" of scores that have other protocols in the two files, where these are not refused.
     """
 
     changes: tuple[Change, ...]
@@ -73,15 +74,20 @@ class Comparison:
     added: tuple[str, ...]
     cells: tuple[str, ...]
     prompts: int
+    conflicts: tuple[str, ...] = ()
 
 
-def compare(old: Results, new: Results) -> Comparison:
+def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
     """Set two results files against each other.
 
     Cells are matched by their label, scores by their metric, extractor and profile.
 
+    Args:
+        old, new: whole files.
+        refuse: whether a metric that has another protocol in the two files is an error, or left out and said.
+
     Raises:
-        ProtocolError: a metric has another protocol in the two files; names the fields.
+        ProtocolError: a metric has another protocol in the two files and is refused; names the fields.
         ConfigError: the files share no cell.
     """
     cells = {cell.label: cell for cell in new.cells}
@@ -90,17 +96,24 @@ def compare(old: Results, new: Results) -> Comparison:
         ours, theirs = (", ".join(f'"{cell.label}"' for cell in results.cells) for results in (old, new))
         raise ConfigError(f"the files share no cell: old has {ours or 'none'}, new has {theirs or 'none'}.")
     changes: list[Change] = []
+    conflicts: list[str] = []
     missing = [f"{cell.label}: no such cell" for cell in old.cells if cell.label not in cells]
     same_noise = old.suite.seeds == new.suite.seeds
     for cell in shared:
         other = cells[cell.label]
         missing += _lacking(cell, other)
         for a, b in _scores(cell, other):
-            require_same_protocol(a, b)
+            try:
+                require_same_protocol(a, b)
+            except ProtocolError as error:
+                if refuse:
+                    raise
+                conflicts.append(f"{cell.label}: {error}")
+                continue
             changes.append(Change(cell.label, a, b, paired(b, a), same_noise))
     known = tuple(cell.label for cell in old.cells)
     added = tuple(label for label in cells if label not in known)
-    return Comparison(tuple(changes), tuple(missing), added, known, len(old.suite.prompts))
+    return Comparison(tuple(changes), tuple(missing), added, known, len(old.suite.prompts), tuple(conflicts))
 
 
 def _measure(score: Score) -> tuple[str, str]:

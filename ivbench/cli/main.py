@@ -42,7 +42,6 @@ COMMANDS = {
 
 # The extra that brings a library, for the message where one is missing.
 _EXTRAS = {
-    "altair": "zoo",
     "av": "video",
     "jax": "jax",
     "open_clip": "zoo",

@@ -1,32 +1,76 @@
-"""`ivbench report`: the HTML page of a results file."""
+"""`ivbench report`: the HTML page of a results file, or of several side by side."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ivbench.cli.options import not_an_input, results_file
 
+if TYPE_CHECKING:
+    from ivbench.report import Against
+    from ivbench.results.schema import Results
+
 __all__ = ["report"]
 
 
 @click.command()
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: report.html beside RESULTS]")
 @click.option("--open/--no-open", "open_it", default=False, help="Open the page in the browser.")
-def report(results: Path, out: Path | None, open_it: bool) -> None:
-    """Write the HTML report of a results.json.
+def report(results: tuple[Path, ...], out: Path | None, open_it: bool) -> None:
+    """Write the HTML report of a results.json, or of several side by side.
 
-    RESULTS is a results.json, or the folder that holds one. The page is one file, needs no network, and says nothing
-    that the results file doesn't: nothing is computed here.
+    RESULTS is a results.json, or the folder that holds one. Of several the first is what the others are compared with,
+    cell by cell and paired by prompt; their page is runs.html in the current folder. The page is one file and needs no
+    network.
     """
     from ivbench.cli.console import open_page
     from ivbench.report import write_report
 
-    source = results_file(results)
-    not_an_input(out, source)
-    page = write_report(source, out or source.with_name("report.html"))
+    paths = [results_file(path) for path in results]
+    not_an_input(out, *paths)
+    if len(paths) == 1:
+        page = write_report(paths[0], out or paths[0].with_name("report.html"))
+    else:
+        page = _several(paths, out or Path("runs.html"))
     click.echo(page)
     if open_it and not open_page(page):
         click.echo("No browser to open it in; open the file above.", err=True)
+
+
+def _several(paths: list[Path], out: Path) -> Path:
+    from ivbench.report import Source, names, write_runs
+    from ivbench.results import read_results
+
+    sources = [Source(name, read_results(path), path.parent) for name, path in zip(names(paths), paths, strict=True)]
+    against = [_against(sources[0].results, source.results) for source in sources[1:]]
+    return write_runs(sources, against, out)
+
+
+def _against(first: Results, other: Results) -> Against:
+    """A later run against the first: what the report shows of the comparison."""
+    from ivbench.check import compare
+    from ivbench.errors import ConfigError
+    from ivbench.report import Against, Change
+
+    try:
+        found = compare(first, other, refuse=False)
+    except ConfigError:
+        return Against((), problem="no cell has the same label in both")
+    changes = [
+        Change(
+            cell=one.cell,
+            metric=one.new.label,
+            protocol=one.new.protocol,
+            value=None if one.paired is None else one.paired.value,
+            interval=None if one.paired is None else one.paired.interval,
+            detectable=one.detectable,
+            verdict=one.verdict,
+            by_prompt=() if one.paired is None else one.paired.by_prompt,
+        )
+        for one in found.changes
+    ]
+    return Against(changes, found.missing, found.conflicts)

@@ -1,6 +1,18 @@
-"""Reports: one self-contained HTML file, and the main table in the terminal."""
+"""Reports: one self-contained HTML file of one run or of several, and the main table in the terminal."""
 
-from ivbench.report.build import build, write_report
+from ivbench.report.build import build, build_runs, write_report, write_runs
+from ivbench.report.runs import Against, Change
+from ivbench.report.sources import Source, names
 from ivbench.report.terminal import print_table
 
-__all__ = ["build", "print_table", "write_report"]
+__all__ = [
+    "Against",
+    "Change",
+    "Source",
+    "build",
+    "build_runs",
+    "names",
+    "print_table",
+    "write_report",
+    "write_runs",
+]

@@ -1,4 +1,4 @@
-"""One self-contained HTML file from `results.json` and its sprite strips.
+"""One self-contained HTML file from results files and their sprite strips.
 
 The page opens from disk, asks the network for nothing, and runs under a Content-Security-Policy that names its one
 script and its one style sheet by their hashes. Nothing here computes a statistic.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +17,28 @@ import jinja2
 from markupsafe import Markup
 
 from ivbench.errors import MissingDependencyError
-from ivbench.report.charts import Chart, charts
-from ivbench.report.claims import Metric, metrics, same_measure
-from ivbench.report.formats import bounds, count, decimals, number, quantity, seconds, setting, words
+from ivbench.report.charts import charts
+from ivbench.report.formats import bounds, count, number, quantity, seconds, setting, when, words
 from ivbench.report.gallery import gallery
-from ivbench.report.tables import difference_rows, main_table, total_flops, total_nfe, total_seconds
-from ivbench.report.verdict import verdict
+from ivbench.report.prompts import PromptPair, pairs_of_run, prompt_data
+from ivbench.report.runs import Against, change_pairs, run_tables, run_verdict
+from ivbench.report.scores import blocks
+from ivbench.report.sources import Source
+from ivbench.report.stages import cell_stages
+from ivbench.report.sweeps import sweeps
+from ivbench.report.tables import difference_rows, main_table
+from ivbench.report.verdict import verdict, warnings
 from ivbench.results.atomic import write_bytes
 from ivbench.results.files import read_results
-from ivbench.results.schema import Results, Score
+from ivbench.results.schema import Results
 
-__all__ = ["build", "write_report"]
+__all__ = ["build", "build_runs", "write_report", "write_runs"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def build(results: Results, folder: Path) -> str:
-    """The report as HTML.
+    """The report of one run as HTML.
 
     Args:
         results: the whole file.
@@ -40,24 +47,33 @@ def build(results: Results, folder: Path) -> str:
     Raises:
         ConfigError: a sample's path leads out of the folder.
     """
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    drawn, problem = _charts(results)
-    page = _environment().get_template("report.html")
-    return page.render(
-        policy=_policy(style, script),
-        style=Markup(style),
-        script=Markup(script),
-        results=results,
-        verdict=verdict(results),
-        table=main_table(results),
-        charts=drawn,
-        chart_problem=problem,
-        gallery=gallery(results, folder),
-        metrics=[_metric(results, metric) for metric in metrics(results)],
-        differences=difference_rows(results),
-        total_parameters=sum(stage.parameters for stage in results.cascade.stages),
-    )
+    source = Source("", results, folder)
+    own = {
+        "results": results,
+        "verdict": verdict(results),
+        "table": main_table(results),
+        "differences": difference_rows(results),
+    }
+    return _page("report.html", [source], pairs_of_run(source), own)
+
+
+def build_runs(sources: list[Source], against: Sequence[Against]) -> str:
+    """The report of several runs side by side as HTML.
+
+    Args:
+        sources: at least two, each with a name; the first is what the others are compared with.
+        against: every run but the first against the first.
+
+    Raises:
+        ConfigError: a sample's path leads out of its folder.
+    """
+    own = {
+        "tables": run_tables(sources, against),
+        "verdict": run_verdict(sources, against),
+        "warnings": [f"{source.name}: {line}" for source in sources for line in warnings(source.results)],
+        "against": against,
+    }
+    return _page("runs.html", sources, change_pairs(sources, against), own)
 
 
 def write_report(results_path: Path, out: Path) -> Path:
@@ -80,12 +96,43 @@ def write_report(results_path: Path, out: Path) -> Path:
     return out
 
 
-def _charts(results: Results) -> tuple[list[tuple[Chart, Markup]], str]:
+def write_runs(sources: list[Source], against: Sequence[Against], out: Path) -> Path:
+    """Write the report of several runs; arguments and errors as `build_runs` and `write_report`."""
+    write_bytes(out, build_runs(sources, against).encode())
+    return out
+
+
+def _page(template: str, sources: list[Source], pairs: list[PromptPair], own: dict[str, Any]) -> str:
+    """Render a template with what both kinds of page have."""
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    drawn, swept, problem = _charts(sources)
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            policy=_policy(style, script),
+            style=Markup(style),
+            script=Markup(script),
+            sources=sources,
+            charts=drawn,
+            sweeps=swept,
+            chart_problem=problem,
+            gallery=gallery(sources),
+            pairs=prompt_data(pairs) if pairs else None,
+            stages=[(source, cell_stages(source)) for source in sources],
+            blocks=blocks(sources),
+            **own,
+        )
+    )
+
+
+def _charts(sources: list[Source]) -> tuple[list[Any], list[Any], str]:
     """The charts, or why there are none: the core can be installed without the libraries that draw them."""
     try:
-        return [(chart, Markup(chart.svg)) for chart in charts(results)], ""
+        return charts(sources), sweeps(sources[0].results) if len(sources) == 1 else [], ""
     except MissingDependencyError as error:
-        return [], f"The charts are left out: {error}"
+        return [], [], f"The charts are left out: {error}"
 
 
 def _environment() -> jinja2.Environment:
@@ -99,14 +146,21 @@ def _environment() -> jinja2.Environment:
     found.filters |= {
         "bounds": lambda interval, digits: bounds(interval.low, interval.high, digits),
         "count": count,
+        "drawn": Markup,
         "flops": quantity,
         "number": number,
         "seconds": seconds,
+        "sections": _sections,
         "setting": setting,
+        "when": when,
         "words": words,
     }
-    found.globals |= {"total_seconds": total_seconds, "total_nfe": total_nfe, "total_flops": total_flops}
     return found
+
+
+def _sections(page: str) -> list[tuple[str, str]]:
+    """(anchor, title) of every section of a rendered page, for its table of contents."""
+    return re.findall(r'<h2 id="([a-z-]+)">([^<]+)</h2>', page)
 
 
 def _policy(style: str, script: str) -> str:
@@ -116,30 +170,3 @@ def _policy(style: str, script: str) -> str:
 
 def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _metric(results: Results, metric: Metric) -> dict[str, Any]:
-    """What stands behind one metric's numbers: protocol, its fields, and one row a score."""
-    rows: list[tuple[str, Score]] = []
-    for cell in results.cells:
-        rows += [
-            (cell.label, score)
-            for score in cell.scores
-            if (score.metric, score.protocol) == (metric.name, metric.protocol)
-        ]
-    digits = decimals(score.value for _, score in rows)
-    rows += [("ground truth", score) for score in results.ground_truth if same_measure(score, metric)]
-    context = list(dict.fromkeys(key for _, score in rows for key in score.context))
-    first = rows[0][1]
-    others: dict[str, list[str]] = {}
-    for label, score in rows:
-        if score.protocol != metric.protocol:
-            others.setdefault(score.protocol, []).append(label)
-    return {
-        "metric": metric,
-        "fields": first.fields,
-        "rows": rows,
-        "digits": digits,
-        "context": context,
-        "others": list(others.items()),
-    }

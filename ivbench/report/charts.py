@@ -1,251 +1,267 @@
-"""Quality against sampling time, one accessible SVG a metric, readable without colour and in light and dark.
-
-Altair describes the chart, vl-convert draws it; afterwards every colour becomes a class, so that the page's style
-sheet decides, and everything but plain shapes and text is dropped.
-"""
+"""Quality against sampling time: one accessible chart a metric, readable without colour, with its numbers beside."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
-from itertools import pairwise
 from typing import Any
-from xml.etree import ElementTree
 
-from ivbench.errors import MissingDependencyError
 from ivbench.report.claims import Metric, metrics, same_measure, score_of
-from ivbench.report.tables import total_flops, total_seconds
-from ivbench.results.schema import Cell, Results, Score
-
-__all__ = ["Chart", "charts"]
-
-_WIDTH, _HEIGHT, _LINE = 262, 190, 13
-_LABELS = 6
-_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
-_INK, _MUTED, _GRID, _POINT, _TRUTH = "#010101", "#020202", "#030303", "#040404", "#050505"
-_CLASSES = {_INK: "ink", _MUTED: "muted", _GRID: "grid", _POINT: "point", _TRUTH: "truth"}
-_SVG = "http://www.w3.org/2000/svg"
-_KEPT_TAGS = frozenset({"svg", "g", "path", "line", "text", "title", "desc"})
-_KEPT_ATTRIBUTES = frozenset(
-    [
-        "viewBox",
-        "transform",
-        "d",
-        "x",
-        "y",
-        "x1",
-        "x2",
-        "y1",
-        "y2",
-        "stroke-width",
-        "stroke-dasharray",
-        "text-anchor",
-        "font-size",
-        "font-weight",
-        "fill",
-        "stroke",
-    ]
+from ivbench.report.formats import bounds, decimals, number, quantity, seconds
+from ivbench.report.labels import Box, Label, place
+from ivbench.report.sources import Source, label
+from ivbench.report.svg import (
+    HEIGHT,
+    MUTED,
+    POINT,
+    SHAPES,
+    TRUTH,
+    WIDTH,
+    Scale,
+    draw,
+    field,
+    labels,
+    layer,
+    require_libraries,
+    value_scale,
 )
+from ivbench.report.tables import total_flops, total_seconds
+from ivbench.results.schema import Cell, Score
+
+__all__ = ["Chart", "ChartRow", "charts"]
+
+_LABELS, _LONGEST = 8, 26
+_EXTENT = 40
+_TRUTH = "ground truth"
+
+
+@dataclass(frozen=True)
+class ChartRow:
+    """The numbers of one point: as the chart names it, its cell, cost, value and interval; whether none beats both."""
+
+    number: str
+    label: str
+    cost: str
+    value: str
+    interval: str
+    leads: bool
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart, drawn, and what stands below it: where the ground truth lies if it is not drawn."""
+    """A chart, drawn, and what stands beside it.
+
+    Attributes:
+        title, direction: the metric, and which way is better.
+        svg: the drawing.
+        aside: where the ground truth lies, if it is not drawn.
+        cost: heading of the rows' cost.
+        rows: the numbers, cheapest first.
+    """
 
     title: str
     direction: str
     svg: str
     aside: str
+    cost: str
+    rows: list[ChartRow]
 
 
 @dataclass(frozen=True)
 class _Point:
-    x: float
-    y: float
-    low: float
-    high: float
-    label: str
+    number: int
+    name: str
     shape: str
+    x: float
+    cost: str
+    score: Score
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        found = self.score.interval
+        return (self.score.value, self.score.value) if found is None else (found.low, found.high)
 
 
-def charts(results: Results) -> list[Chart]:
-    """One chart a metric: quality over sampling time, or over FLOPs where no cell was timed.
+_Cost = Callable[[Cell], float | None]
+
+
+def charts(sources: list[Source]) -> list[Chart]:
+    """One chart a metric and protocol: quality over sampling time, or over FLOPs where a run was not timed.
 
     Args:
-        results: the whole file. Metrics with no cell that has a score and a cost are left out.
+        sources: the page's runs; a shape is a cell's own where there is one run, else its run's. Metrics with no cell
+            that has a score and a cost are left out.
 
     Raises:
-        MissingDependencyError: altair or vl-convert is not installed.
+        MissingDependencyError: vl-convert is not installed.
     """
-    for library in ("altair", "vl_convert"):
-        if find_spec(library) is None:
-            raise MissingDependencyError(library, "zoo")
-    timed = any(total_seconds(cell) is not None for cell in results.cells)
-    longest = max((total_seconds(cell) or 0.0 for cell in results.cells), default=0.0)
-    factor, unit = (1e3, "ms") if longest < 1 else (1.0, "s")
-    cost: Callable[[Cell], float | None] = partial(_time, factor=factor) if timed else total_flops
-    axis = f"sampling time a video ({unit})" if timed else "FLOPs a video"
-    found = [(metric, _points(results, metric, cost)) for metric in metrics(results)]
-    return [_chart(results, metric, points, axis) for metric, points in found if points]
+    require_libraries()
+    times = [[time for cell in source.results.cells if (time := total_seconds(cell))] for source in sources]
+    factor, unit = (1e3, "ms") if max((max(each, default=0.0) for each in times), default=0.0) < 1 else (1.0, "s")
+    timed = all(times)
+    of_cell: _Cost = partial(_time, factor=factor) if timed else _giga_flops
+    cost = f"sampling time a video ({unit})" if timed else "GFLOPs a video"
+    shown = seconds if timed else quantity
+    found = [(metric, _points(sources, metric, of_cell, shown)) for metric in _metrics(sources)]
+    truths = [score for source in sources for score in source.results.ground_truth]
+    return [_chart(metric, points, truths, cost) for metric, points in found if points]
+
+
+def _metrics(sources: list[Source]) -> list[Metric]:
+    return list(dict.fromkeys(metric for source in sources for metric in metrics(source.results)))
 
 
 def _time(cell: Cell, factor: float) -> float | None:
-    seconds = total_seconds(cell)
-    return None if seconds is None else factor * seconds
+    found = total_seconds(cell)
+    return None if found is None else factor * found
 
 
-def _points(results: Results, metric: Metric, cost: Callable[[Cell], float | None]) -> list[_Point]:
-    short = len(results.cells) <= _LABELS
-    points = []
-    for index, cell in enumerate(results.cells):
-        score, x = score_of(cell.scores, metric), cost(cell)
-        if score is None or x is None or x <= 0:
-            continue
-        label = f"{index + 1}  {cell.label}" if short and len(cell.label) <= 24 else str(index + 1)
-        low, high = _ends(score)
-        points.append(_Point(x, score.value, low, high, label, _SHAPES[index % len(_SHAPES)]))
+def _giga_flops(cell: Cell) -> float:
+    return total_flops(cell) / 1e9
+
+
+def _points(sources: list[Source], metric: Metric, cost: _Cost, shown: Callable[[Any], str]) -> list[_Point]:
+    points, number_ = [], 0
+    for run, source in enumerate(sources):
+        for index, cell in enumerate(source.results.cells):
+            number_ += 1
+            score, x = score_of(cell.scores, metric), cost(cell)
+            if score is None or x is None or x <= 0:
+                continue
+            shape = SHAPES[(index if len(sources) == 1 else run) % len(SHAPES)]
+            whole = total_seconds(cell) if shown is seconds else total_flops(cell)
+            points.append(_Point(number_, label(source, cell), shape, x, shown(whole), score))
     return points
 
 
-def _ends(score: Score) -> tuple[float, float]:
-    if score.interval is None:
-        return score.value, score.value
-    return score.interval.low, score.interval.high
-
-
-def _chart(results: Results, metric: Metric, points: list[_Point], axis: str) -> Chart:
-    import vl_convert
-
-    truths = [score.value for score in results.ground_truth if same_measure(score, metric)]
-    truth, aside = _truth(truths[0] if len(truths) == 1 else None, points)
+def _chart(metric: Metric, points: list[_Point], truths: list[Score], cost: str) -> Chart:
+    values = sorted({score.value for score in truths if same_measure(score, metric)})
+    truth, aside = _truth(values[0] if len(values) == 1 else None, points)
     direction = f"{'higher' if metric.higher_is_better else 'lower'} is better"
-    title = f"{metric.label}, {direction}"
     description = (
-        f"{metric.label} against {axis} for {len(points)} cells; bars are intervals. The numbers stand in the table "
-        "of results."
+        f"{metric.label} against {cost} for {len(points)} cells; bars are intervals. The numbers stand in the table "
+        f"beside it. {aside}"
     )
-    spec = _specification(metric, points, truth, axis)
-    svg = _clean(vl_convert.vegalite_to_svg(spec), title, f"{description} {aside}".rstrip())
-    return Chart(metric.label, direction, svg, aside)
+    leads = _leaders(points, metric.higher_is_better)
+    svg = draw(_layers(metric, points, truth, cost, leads), f"{metric.label}, {direction}", description.rstrip())
+    return Chart(metric.label, direction, svg, aside, cost, _rows(points, leads))
+
+
+def _leaders(points: list[_Point], higher_is_better: bool) -> set[int]:
+    """Numbers of the points that no other beats in value at the same or a lower cost."""
+    sign = 1 if higher_is_better else -1
+    order = sorted(points, key=lambda point: (point.x, -sign * point.score.value))
+    leads, best = set(), float("-inf")
+    for point in order:
+        if point.score.decisive and sign * point.score.value > best:
+            leads.add(point.number)
+            best = sign * point.score.value
+    return leads
+
+
+def _rows(points: list[_Point], leads: set[int]) -> list[ChartRow]:
+    digits = decimals(point.score.value for point in points)
+    rows = []
+    for point in sorted(points, key=lambda point: (point.x, point.number)):
+        found = point.score.interval
+        ends = "" if found is None else bounds(found.low, found.high, digits)
+        value = number(point.score.value, digits)
+        rows.append(ChartRow(str(point.number), point.name, point.cost, value, ends, point.number in leads))
+    return rows
 
 
 def _truth(value: float | None, points: list[_Point]) -> tuple[float | None, str]:
     """The ground truth as a line, or as a sentence where it would squash the cells into a corner."""
     if value is None:
         return None, ""
-    low, high = min(point.low for point in points), max(point.high for point in points)
+    low, high = min(point.ends[0] for point in points), max(point.ends[1] for point in points)
     room = 1.5 * (high - low)
     if low - room <= value <= high + room:
         return value, ""
     return None, f"The ground truth, {value:.4g}, lies {'above' if value > high else 'below'} the panel."
 
 
-def _specification(metric: Metric, points: list[_Point], truth: float | None, axis: str) -> dict[str, Any]:
-    import altair as alt
-
-    xs, log = _domain_x(points)
-    ys = _domain_y(points, truth)
-    x_scale = alt.Scale(type="log" if log else "linear", domain=xs, nice=False, zero=False)
-    x = alt.X("x:Q", title=axis, scale=x_scale, axis=alt.Axis(tickCount=4, format="~s", labelOverlap=True))
-    y_scale = alt.Scale(domain=ys, nice=False, zero=False)
-    y = alt.Y("y:Q", title=None, scale=y_scale, axis=alt.Axis(tickCount=5, minExtent=32))
-    base = alt.Chart(alt.Data(values=_rows(points, xs, ys, log)))
-    layers: list[alt.Chart] = [] if truth is None else _truth_layers(alt, truth, xs[0])
-    low = alt.Y("low:Q", title=None, scale=y_scale)
-    layers.append(base.mark_rule(color=_POINT, strokeWidth=1.5).encode(x=x, y=low, y2="high:Q"))
+def _layers(
+    metric: Metric, points: list[_Point], truth: float | None, cost: str, leads: set[int]
+) -> list[dict[str, Any]]:
+    across, up = _scales(metric, points, truth)
+    x, y = field("x", across, cost), field("y", up, minExtent=_EXTENT, maxExtent=_EXTENT)
+    rows = [
+        {"x": point.x, "y": point.score.value, "low": point.ends[0], "high": point.ends[1], "shape": point.shape}
+        for point in points
+    ]
+    layers = [] if truth is None else _truth_layers(truth, across, up, x, y)
+    layers += _frontier(points, leads, x, y)
+    ends = {"x": x, "y": field("low", up), "y2": {"field": "high"}}
+    layers.append(layer(rows, "rule", ends, color=POINT, strokeWidth=1.25))
     for shape in dict.fromkeys(point.shape for point in points):
-        marks = base.transform_filter(alt.datum.shape == shape)
-        layers.append(marks.mark_point(shape=shape, filled=True, size=75, color=_POINT, opacity=1).encode(x=x, y=y))
-    for side, offset in (("left", 9), ("right", -9)):
-        text = base.transform_filter(alt.datum.side == side).mark_text(align=side, dx=offset, color=_INK, fontSize=11)
-        layers.append(text.encode(x=x, y=alt.Y("at:Q", title=None, scale=y_scale), text="label:N"))
-    axes = {"domainColor": _MUTED, "tickColor": _MUTED, "gridColor": _GRID, "labelColor": _MUTED, "titleColor": _INK}
-    chart = alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT)
-    chart = chart.configure_view(stroke=None).configure_axis(**axes, titleFontWeight="normal", titlePadding=8)
-    return dict(chart.configure_axisX(grid=False).to_dict())
+        own = [row for row in rows if row["shape"] == shape]
+        layers.append(layer(own, "point", {"x": x, "y": y}, shape=shape, filled=True, size=70, color=POINT, opacity=1))
+    return layers + _texts(points, leads, across, up, x, y, truth)
 
 
-def _truth_layers(alt: Any, truth: float, left: float) -> list[Any]:
-    data = alt.Chart(alt.Data(values=[{"x": left, "y": truth, "label": "ground truth"}]))
-    line = data.mark_rule(color=_TRUTH, strokeDash=[5, 4], strokeWidth=1.5).encode(y=alt.Y("y:Q", title=None))
-    text = data.mark_text(align="left", dx=3, dy=-6, color=_MUTED, fontSize=11)
-    return [line, text.encode(x=alt.X("x:Q"), y=alt.Y("y:Q", title=None), text="label:N")]
+def _scales(metric: Metric, points: list[_Point], truth: float | None) -> tuple[Scale, Scale]:
+    values = [end for point in points for end in (*point.ends, point.score.value)] + ([] if truth is None else [truth])
+    across = value_scale([point.x for point in points], WIDTH, room=0.12)
+    if across.low < 0:
+        across = Scale(0.0, across.high, False, WIDTH)
+    return across, value_scale(values, HEIGHT, may_be_log=not metric.higher_is_better)
 
 
-def _domain_x(points: list[_Point]) -> tuple[list[float], bool]:
-    low, high = min(point.x for point in points), max(point.x for point in points)
-    if high > 4 * low:
-        return [low / 1.3, high * 1.3], True
-    room = 0.12 * (high - low) or 0.2 * high
-    return [max(0.0, low - room), high + room], False
+def _frontier(points: list[_Point], leads: set[int], x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:
+    """A thin line through the cells that no other beats at the same or a lower cost."""
+    if len(leads) < 2:
+        return []
+    rows = [{"x": point.x, "y": point.score.value} for point in points if point.number in leads]
+    looks = {"color": MUTED, "strokeWidth": 1, "strokeDash": [1, 3], "interpolate": "step-after"}
+    return [layer(rows, "line", {"x": x, "y": y}, **looks)]
 
 
-def _domain_y(points: list[_Point], truth: float | None) -> list[float]:
-    values = [end for point in points for end in (point.low, point.high)] + ([] if truth is None else [truth])
-    room = 0.1 * (max(values) - min(values)) or 0.1 * abs(max(values)) or 1.0
-    return [min(values) - room, max(values) + room]
+def _truth_layers(truth: float, across: Scale, up: Scale, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = [{"x": across.low, "y": truth, "label": _TRUTH}]
+    line = layer(rows, "rule", {"y": field("y", up)}, color=TRUTH, strokeDash=[5, 4], strokeWidth=1.5)
+    return [line, labels(rows, x, y, align="left", dx=3, dy=-6, color=MUTED)]
 
 
-def _rows(points: list[_Point], xs: list[float], ys: list[float], log: bool) -> list[dict[str, Any]]:
-    """The data, with each label's side and height chosen so that labels of one side do not overlap."""
-    import math
-
-    place = math.log if log else float
-    left, span = place(xs[0]), place(xs[1]) - place(xs[0])
-    line = _LINE / _HEIGHT * (ys[1] - ys[0])
-    sides = ["left" if (place(point.x) - left) / span < 0.55 else "right" for point in points]
-    heights = [point.y for point in points]
-    for side in ("left", "right"):
-        order = sorted((i for i, own in enumerate(sides) if own == side), key=lambda i: points[i].y)
-        for below, above in pairwise(order):
-            heights[above] = max(heights[above], heights[below] + line)
+def _texts(
+    points: list[_Point],
+    leads: set[int],
+    across: Scale,
+    up: Scale,
+    x: dict[str, Any],
+    y: dict[str, Any],
+    truth: float | None,
+) -> list[dict[str, Any]]:
+    """The labels that have room, in a layer an alignment; the leaders' come first."""
+    short = len(points) <= _LABELS and all(len(point.name) <= _LONGEST for point in points)
+    texts = [f"{point.number}  {point.name}" if short else str(point.number) for point in points]
+    spots = [(across.place(point.x), HEIGHT - up.place(point.score.value)) for point in points]
+    order = sorted(range(len(points)), key=lambda index: (points[index].number not in leads, index))
+    placed = place(spots, texts, order, Box(-4, -8, WIDTH + 8, HEIGHT), _taken(points, spots, up, truth))
     return [
-        {"x": p.x, "y": p.y, "low": p.low, "high": p.high, "label": p.label, "shape": p.shape, "side": side, "at": at}
-        for p, side, at in zip(points, sides, heights, strict=True)
+        labels(
+            [_text_row(found, texts, across, up) for found in placed if found.align == align],
+            x,
+            y,
+            align=align,
+            baseline="middle",
+        )
+        for align in dict.fromkeys(found.align for found in placed)
     ]
 
 
-def _clean(svg: str, title: str, description: str) -> str:
-    """Plain shapes and text only, colours as classes, title and description for readers who don't see it."""
-    ElementTree.register_namespace("", _SVG)
-    root = ElementTree.fromstring(svg)
-    _prune(root)
-    for element in root.iter():
-        _plain(element)
-    root.set("role", "img")
-    root.set("aria-label", title)
-    for index, (tag, text) in enumerate((("title", title), ("desc", description))):
-        child = ElementTree.Element(f"{{{_SVG}}}{tag}")
-        child.text = text
-        root.insert(index, child)
-    return ElementTree.tostring(root, encoding="unicode")
+def _taken(points: list[_Point], spots: list[tuple[float, float]], up: Scale, truth: float | None) -> list[Box]:
+    """What labels keep off: intervals, and the ground truth's line and name."""
+    found = [
+        Box(spot[0] - 1, HEIGHT - up.place(point.ends[1]), spot[0] + 1, HEIGHT - up.place(point.ends[0]))
+        for point, spot in zip(points, spots, strict=True)
+    ]
+    if truth is not None:
+        line = HEIGHT - up.place(truth)
+        found += [Box(0, line - 13, 6.4 * len(_TRUTH), line), Box(0, line - 1, WIDTH, line + 1)]
+    return found
 
 
-def _prune(parent: ElementTree.Element) -> None:
-    for child in list(parent):
-        _prune(child)
-        tag = child.tag.rpartition("}")[2]
-        empty = len(child) == 0 and (
-            tag == "g" or (tag == "text" and not child.text) or child.get("class") == "background"
-        )
-        if tag not in _KEPT_TAGS or empty or child.get("display") == "none":
-            parent.remove(child)
-
-
-def _plain(element: ElementTree.Element) -> None:
-    classes = []
-    for name in ("fill", "stroke"):
-        colour = _CLASSES.get(element.get(name, ""))
-        if colour is not None:
-            classes.append(f"{name}-{colour}")
-            del element.attrib[name]
-    for name in [name for name in element.attrib if name not in _KEPT_ATTRIBUTES]:
-        del element.attrib[name]
-    for name in ("transform", "d"):
-        if name in element.attrib:
-            element.set(name, re.sub(r"\d+\.\d+", lambda match: f"{float(match[0]):.4g}", element.attrib[name]))
-    if classes:
-        element.set("class", " ".join(classes))
+def _text_row(found: Label, texts: list[str], across: Scale, up: Scale) -> dict[str, Any]:
+    return {"x": across.value(found.x), "y": up.value(HEIGHT - found.y), "label": texts[found.index]}

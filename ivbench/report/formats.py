@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from ivbench.results.schema import Interval
 
-__all__ = ["bounds", "count", "decimals", "interval", "number", "quantity", "seconds", "setting", "words"]
+__all__ = [
+    "bounds",
+    "count",
+    "decimals",
+    "interval",
+    "listed",
+    "number",
+    "quantity",
+    "seconds",
+    "setting",
+    "when",
+    "words",
+]
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _ABBREVIATIONS = {name.lower(): name for name in ("SNR", "NFE", "SR", "TSR", "SSR", "FID", "FVD")}
@@ -48,6 +61,13 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: `a, b and c`."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def quantity(value: float, unit: str = "") -> str:
     """Three significant digits with an SI prefix: `4.12 G`."""
     for scale, prefix in _PREFIXES:
@@ -74,6 +94,17 @@ def setting(value: str | int | float | bool | None) -> str:
     if isinstance(value, float):
         return f"{value:g}".replace("-", "\N{MINUS SIGN}")
     return str(value)
+
+
+def when(created: str) -> str:
+    """A moment as readers want it: `2026-11-24 20:36 UTC`; left as it is where it is no moment."""
+    try:
+        moment = datetime.fromisoformat(created)
+    except ValueError:
+        return created
+    return (
+        f"{moment:%Y-%m-%d %H:%M} UTC" if moment.utcoffset() == timedelta(0) else f"{moment:%Y-%m-%d %H:%M %Z}".strip()
+    )
 
 
 def words(key: str) -> str:

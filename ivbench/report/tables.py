@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from ivbench.report.claims import Claims, Metric, metrics, same_measure, score_of
 from ivbench.report.formats import bounds, decimals, interval, number, quantity, seconds, setting, words
-from ivbench.results.schema import Cell, Results, Score
+from ivbench.report.scores import anchor
+from ivbench.results.schema import Cell, Published, Results, Score
 
 __all__ = [
     "Column",
@@ -24,6 +25,7 @@ __all__ = [
 
 _GUIDANCE_KEYS = frozenset({"w", "g", "guidance_w", "scale_g"})
 _NONE = "\N{EN DASH}"
+_PUBLISHED = "not compared"
 _CONTEXT_WORDS = {
     "shuffled": "shuffled captions",
     "null_mean": "null floor, mean",
@@ -41,11 +43,12 @@ class Column:
     numeric: bool = True
     best_first: str = "ascending"
     measured: bool = False
+    published: bool = False
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One field of the table: text, what it sorts by, and for a score its spread, interval and footnotes."""
+    """One field of the table: text, what it sorts by, and for a score its spread, interval, footnotes and anchor."""
 
     text: str
     sort: float | str | None = None
@@ -53,6 +56,7 @@ class Entry:
     interval: str = ""
     notes: tuple[int, ...] = ()
     strong: bool = False
+    anchor: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class MainTable:
         common: settings that all cells share, as (key, value).
         level: of the intervals, in percent; empty where there is none.
         marks_ties: whether bold type stands for "best, or not told apart from the best".
+        sources: of the published values that stand beside.
     """
 
     columns: list[Column]
@@ -86,6 +91,7 @@ class MainTable:
     common: list[tuple[str, str]]
     level: str
     marks_ties: bool
+    sources: list[str]
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,42 @@ class _Notes:
         if text not in self.texts:
             self.texts.append(text)
         return self.texts.index(text) + 1
+
+
+class _Beside:
+    """The published values of a results file: a column behind each metric, and behind the time, that has some."""
+
+    def __init__(self, results: Results, found: list[Metric]) -> None:
+        all_ = [*(one for cell in results.cells for one in cell.published), *results.ground_truth_published]
+        self.sources = list(dict.fromkeys(one.source for one in all_))
+        names = {one.metric for one in all_}
+        firsts = {metric.name: metric for metric in reversed(found)}
+        self._metrics = {metric for name, metric in firsts.items() if name in names}
+        self._timed = "seconds" in names
+
+    def columns(self, metric: Metric) -> list[Column]:
+        if metric not in self._metrics:
+            return []
+        best_first = "descending" if metric.higher_is_better else "ascending"
+        return [Column("published", _PUBLISHED, best_first=best_first, measured=True, published=True)]
+
+    def entries(self, values: Sequence[Published], metric: Metric, digits: int, none: str = _NONE) -> list[Entry]:
+        return [_published_entry(values, metric.name, digits, none)] if metric in self._metrics else []
+
+    def seconds_column(self) -> list[Column]:
+        return [Column("Time", _PUBLISHED, published=True)] if self._timed else []
+
+    def seconds(self, values: Sequence[Published]) -> list[Entry]:
+        found = next((one.value for one in values if one.metric == "seconds"), None)
+        return [Entry(seconds(found), found)] if self._timed else []
+
+
+def _published_entry(values: Sequence[Published], name: str, digits: int, none: str) -> Entry:
+    found = next((one for one in values if one.metric == name), None)
+    if found is None:
+        return Entry(none)
+    spread = "" if found.stderr is None else f"\N{PLUS-MINUS SIGN} {number(found.stderr, digits)}"
+    return Entry(number(found.value, digits), found.value, spread)
 
 
 def total_seconds(cell: Cell) -> float | None:
@@ -142,19 +184,25 @@ def main_table(results: Results) -> MainTable:
     ties = {metric: claims.indistinct(metric) for metric in found}
     digits = {metric: _digits(results, metric) for metric in found}
 
+    beside = _Beside(results, found)
+
     def row(number_: int, cell: Cell) -> Row:
-        scores = [
-            _score_entry(score_of(cell.scores, metric), metric, digits[metric], notes, cell.id in ties[metric])
-            for metric in found
-        ]
+        scores: list[Entry] = []
+        for place, metric in enumerate(found):
+            entry = _score_entry(score_of(cell.scores, metric), metric, digits[metric], notes, cell.id in ties[metric])
+            link = anchor(0, place, number_ - 1) if entry.sort is not None else ""
+            scores += [replace(entry, anchor=link), *beside.entries(cell.published, metric, digits[metric])]
+        costs = [*_cost_entries(cell), *beside.seconds(cell.published)]
         problem = cell.problem if not cell.scores else ""
-        return Row(number_, cell.label, [*_setting_entries(cell, varying), *scores, *_cost_entries(cell)], problem)
+        return Row(number_, cell.label, [*_setting_entries(cell, varying), *scores, *costs], problem)
 
     rows = [row(index, cell) for index, cell in enumerate(results.cells, 1)]
-    references = _references(results, found, digits, notes, before=2 + len(varying))
+    references = _references(results, found, digits, notes, beside, before=2 + len(varying))
     common = [(words(key), setting(results.cells[0].settings.get(key))) for key in keys if key not in varying]
-    columns = [*_setting_columns(results, varying), *map(_score_column, found), *_COST_COLUMNS]
-    return MainTable(columns, rows, references, notes.texts, common, _level(results), any(ties.values()))
+    scores = [column for metric in found for column in (_score_column(metric), *beside.columns(metric))]
+    columns = [*_setting_columns(results, varying), *scores, *_COST_COLUMNS, *beside.seconds_column()]
+    marks = any(ties.values())
+    return MainTable(columns, rows, references, notes.texts, common, _level(results), marks, beside.sources)
 
 
 def difference_rows(results: Results) -> list[DifferenceRow]:
@@ -242,18 +290,24 @@ def _digits(results: Results, metric: Metric) -> int:
 
 
 def _references(
-    results: Results, found: list[Metric], digits: dict[Metric, int], notes: _Notes, before: int
+    results: Results, found: list[Metric], digits: dict[Metric, int], notes: _Notes, beside: _Beside, before: int
 ) -> list[Row]:
     """Rows below the cells: every other row's fields stay empty where the reference has no such number."""
+    after = len(_COST_COLUMNS) + len(beside.seconds_column())
 
-    def row(label: str, entry: Callable[[Metric], Entry]) -> Row:
-        return Row(0, label, [*[Entry("")] * before, *map(entry, found), *[Entry("")] * len(_COST_COLUMNS)])
+    def row(label: str, entry: Callable[[Metric], Entry], published: Sequence[Published] = ()) -> Row:
+        scores = []
+        for metric in found:
+            scores += [entry(metric), *beside.entries(published, metric, digits[metric], "")]
+        return Row(0, label, [*[Entry("")] * before, *scores, *[Entry("")] * after])
 
     def truth(metric: Metric) -> Entry:
         same = [score for score in results.ground_truth if same_measure(score, metric)]
         exact = score_of(same, metric)
         score = exact or (same[0] if len(same) == 1 else None)
-        return _score_entry(score, metric, digits[metric], notes)
+        entry = _score_entry(score, metric, digits[metric], notes)
+        link = "" if score is None else anchor(0, found.index(metric), len(results.cells) + same.index(score))
+        return replace(entry, anchor=link)
 
     rows: list[Row] = []
     scales = {metric: _context(results, metric) for metric in found}
@@ -263,7 +317,7 @@ def _references(
             for metric, scale in scales.items()
         }
         rows.append(row(_CONTEXT_WORDS.get(key, words(key)), entries.__getitem__))
-    return [*rows, row("ground truth", truth)] if results.ground_truth else rows
+    return [*rows, row("ground truth", truth, results.ground_truth_published)] if results.ground_truth else rows
 
 
 def _context(results: Results, metric: Metric) -> dict[str, tuple[float, float]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ivbench.report.claims import Claims, Metric, Relation, score_of
-from ivbench.report.formats import bounds, count, decimals, interval, number
+from ivbench.report.formats import bounds, count, decimals, interval, listed, number
 from ivbench.results.schema import Cell, Results
 
-__all__ = ["Card", "Verdict", "verdict"]
+__all__ = ["Card", "Verdict", "verdict", "warnings"]
 
 _NAMED = 3
 
@@ -47,7 +47,7 @@ def verdict(results: Results) -> Verdict:
     """What the results support saying, and nothing more."""
     claims = Claims(results)
     cards = [_card(claims, metric) for metric in claims.metrics]
-    return Verdict(_compared(results), _headline(claims), cards, _warnings(results))
+    return Verdict(_compared(results), _headline(claims), cards, warnings(results))
 
 
 def _compared(results: Results) -> str:
@@ -64,7 +64,7 @@ def _headline(claims: Claims) -> list[str]:
     """One sentence for each cell that beats every other by some metric, one for each lead that is not certain."""
     if len(claims.cells) < 2:
         return ["One cell: there is nothing to compare it with."]
-    wins: dict[str, list[str]] = {}
+    wins: dict[str, list[Metric]] = {}
     leads: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     untested: dict[str, list[str]] = {}
     for metric in claims.metrics:
@@ -74,12 +74,12 @@ def _headline(claims: Claims) -> list[str]:
         near = tuple(cell.label for cell, relation in relations if relation.verdict in ("tied", "worse"))
         if near:
             leads.setdefault((best.label, near), []).append(metric.label)
-        elif any(relation.verdict == "untested" for _, relation in relations):
+        elif not relations or any(relation.verdict == "untested" for _, relation in relations):
             untested.setdefault(best.label, []).append(metric.label)
         else:
-            wins.setdefault(best.label, []).append(metric.label)
+            wins.setdefault(best.label, []).append(metric)
     every = len(claims.metrics)
-    lines = [f"{cell} is better than every other cell by {_metrics(names, every)}." for cell, names in wins.items()]
+    lines = [_win(claims, cell, found) for cell, found in wins.items()]
     for (cell, near), names in leads.items():
         lines.append(
             f"By {_metrics(names, every)}, {cell} has the best value but is not told apart from {_some(near)}."
@@ -87,6 +87,22 @@ def _headline(claims: Claims) -> list[str]:
     for cell, names in untested.items():
         lines.append(f"{cell} has the best value by {_metrics(names, every)}; not all differences from it were tested.")
     return lines or ["No score decides: too few samples, or none."]
+
+
+def _win(claims: Claims, cell: str, found: list[Metric]) -> str:
+    """That a cell is better than every other, and by how much than the one that comes nearest."""
+    names = _metrics([metric.label for metric in found], len(claims.metrics))
+    nearest = [_nearest(claims, metric, len(found) > 1) for metric in found]
+    return f"{cell} is better than every other cell by {names}: ahead of {listed(nearest)}."
+
+
+def _nearest(claims: Claims, metric: Metric, named: bool) -> str:
+    """By how much the best cell leads the one that comes nearest to it, with the difference's interval."""
+    amounts = [(relation.amount or 0.0, cell, relation) for cell, relation in claims.rivals(metric)]
+    _, cell, relation = min(amounts, key=lambda each: each[0])
+    values = [score.value for each in claims.cells if (score := score_of(each.scores, metric)) is not None]
+    said = f"{cell.label}, the next, by {_amount(relation, decimals(values))}"
+    return f"{said} in {metric.label}" if named else said
 
 
 def _card(claims: Claims, metric: Metric) -> Card:
@@ -130,7 +146,8 @@ def _amount(relation: Relation, digits: int) -> str:
     return f"{number(abs(amount), digits)} {bounds(low, high, digits)}"
 
 
-def _warnings(results: Results) -> list[str]:
+def warnings(results: Results) -> list[str]:
+    """What a reader must know before any number: stopped cells, failed videos, mixed environments, notes."""
     lines = [
         f"{cell.label} has no scores: {cell.problem}" if not cell.scores else f"{cell.label}: {cell.problem}"
         for cell in results.cells
@@ -158,16 +175,10 @@ def _plural(amount: int, noun: str) -> str:
 
 
 def _metrics(names: list[str], every: int) -> str:
-    return f"each of the {every} metrics" if len(names) == every > 1 else _listed(names)
-
-
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"each of the {every} metrics" if len(names) == every > 1 else listed(names)
 
 
 def _some(names: list[str] | tuple[str, ...]) -> str:
     if len(names) > _NAMED:
         return f"{len(names)} other cells"
-    return _listed(list(names))
+    return listed(list(names))

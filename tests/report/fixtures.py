@@ -17,11 +17,13 @@ from ivbench.results.schema import (
     Environment,
     GalleryEntry,
     Interval,
+    Published,
     Results,
     RunScore,
     Score,
     StageCost,
     StageInfo,
+    StageSample,
     SuiteInfo,
 )
 
@@ -43,6 +45,9 @@ CONTEXT = {
     "clip_score": {"shuffled": 21.3, "ground_truth": 78.8},
     "r_precision": {"chance": 1.0, "ground_truth": 93.1},
 }
+FRECHET = ("frame_fid", "fvd")
+PROMPTS = 6
+OFFSETS = (-1.5, 0.4, 0.1, -0.4, 2.0, -0.6)
 BIAS = "64 videos for 32 features: the estimate is biased upwards; the null floor has the same bias."
 TRUTH = {"frame_fid": 0.041, "fvd": 0.52, "clip_score": 78.8, "r_precision": 93.1}
 
@@ -94,7 +99,8 @@ def make_results(folder: Path, prompts: list[str] | None = None, labels: list[st
 def _score(metric: tuple, value: float, context: dict[str, float] | None) -> Score:
     name, label, higher, unit, _, stderr, half = metric
     own = context is not None
-    frechet = name in ("frame_fid", "fvd")
+    frechet = name in FRECHET
+    of_prompts = [[value + half * offset for offset in OFFSETS]] * 2
     method = "infinitesimal jackknife over 32 groups" if frechet else "cluster bootstrap over prompts, 2000 draws"
     return Score(
         metric=name,
@@ -103,6 +109,7 @@ def _score(metric: tuple, value: float, context: dict[str, float] | None) -> Sco
         fields={"extractor": label.split("[")[1][:-1], "weights": "ab" * 32, "frames": 8, "fps": 6.0, "clip": None},
         value=value,
         runs=[RunScore(seed=0, value=value - stderr), RunScore(seed=1, value=value + stderr)] if own else [],
+        by_prompt=of_prompts if own and not frechet else [],
         mean=value,
         stderr=stderr if own else None,
         interval=Interval(low=value - half, high=value + half, method=method),
@@ -149,6 +156,7 @@ def _differences(metric: tuple) -> list[Difference]:
     for a in range(len(CELLS)):
         for b in range(a + 1, len(CELLS)):
             value = values[a] - values[b]
+            of_prompts = [value + half * OFFSETS[(row + a + b) % PROMPTS] for row in range(PROMPTS)]
             interval = Interval(low=value - half, high=value + half, method="paired, over prompts")
             found.append(
                 Difference(
@@ -159,6 +167,7 @@ def _differences(metric: tuple) -> list[Difference]:
                     value=value,
                     interval=interval,
                     significant=abs(value) > half,
+                    by_prompt=[] if name in FRECHET else of_prompts,
                 )
             )
     return found
@@ -173,11 +182,57 @@ def _gallery(
         video = render([draw_scene(attributes, np.random.default_rng(index))], 8, 6.0, 24, 40)[0]
         noise = np.random.default_rng((index, 7)).normal(size=(8, 6, 10, 3)).repeat(4, 1).repeat(4, 2)
         spoilt = np.round((video + spoil * noise) * 16) / 16
-        sample = f"samples/{'truth' if cell is None else cell_name(cell)}-{index}.webp"
-        write_sprite(to_uint8(spoilt[None])[0], folder / sample)
+        own = f"samples/{'truth' if cell is None else cell_name(cell)}-{index}"
+        sample, clip = f"{own}.webp", to_uint8(spoilt[None])[0]
+        write_sprite(clip, folder / sample)
+        stages = [] if cell is None else _stages(folder, own, clip)
         scores = {} if cell is None else {"clip_score": 75.0 - 40 * spoil + index}
-        entries.append(GalleryEntry(prompt=text, prompt_index=index, sample=sample, frames=8, fps=6.0, scores=scores))
+        entries.append(
+            GalleryEntry(
+                prompt=text, prompt_index=index, sample=sample, frames=8, fps=6.0, scores=scores, stages=stages
+            )
+        )
     return entries
+
+
+def _stages(folder: Path, own: str, clip: np.ndarray) -> list[StageSample]:
+    """The earlier stages of a clip: every second frame at half the size, then all frames."""
+    small = clip[:, ::2, ::2]
+    strips = (("base", small[::2], 3.0), ("tsr1", small, 6.0))
+    for stage, video, _ in strips:
+        write_sprite(np.ascontiguousarray(video), folder / f"{own}-{stage}.webp")
+    return [
+        StageSample(stage=stage, sample=f"{own}-{stage}.webp", frames=len(video), fps=fps)
+        for stage, video, fps in strips
+    ]
+
+
+def with_published(results: Results) -> Results:
+    """The same with values of a paper for the second cell, and for the ground truth."""
+    source = "A paper, Table 1"
+    rows = [
+        Published(metric="clip_score", value=25.19, stderr=0.03, source=source),
+        Published(metric="seconds", value=618, source=source),
+    ]
+    cells = list(results.cells)
+    cells[1] = cells[1].model_copy(update={"published": rows})
+    truth = [Published(metric="clip_score", value=24.27, source=source)]
+    return results.model_copy(update={"cells": cells, "ground_truth_published": truth})
+
+
+def other_run(results: Results, change: float = 0.5) -> Results:
+    """A second run of the same suite: the CLIP score of every cell is higher, FVD has another protocol."""
+
+    def score(found: Score) -> Score:
+        if found.metric == "clip_score":
+            return found.model_copy(update={"value": found.value + change, "mean": found.mean + change})
+        if found.metric == "fvd":
+            fields = {**found.fields, "frames": 16}
+            return found.model_copy(update={"protocol": "fvd/shapes@1+ffffffff", "fields": fields})
+        return found
+
+    cells = [cell.model_copy(update={"scores": [score(one) for one in cell.scores]}) for cell in results.cells]
+    return results.model_copy(update={"cells": cells, "created": "2026-11-23T10:00:00Z"})
 
 
 def _cascade() -> CascadeInfo:

@@ -47,14 +47,19 @@ def test_a_pair_reads_the_same_from_both_sides(results: Results) -> None:
 
 def test_a_lead_within_the_noise_is_called_one(results: Results) -> None:
     said = verdict(results)
-    assert said.headline[0] == "w=3 ddim 32 is better than every other cell by CLIP score [shapes-clip]."
+    assert said.headline[0] == (
+        "w=3 ddim 32 is better than every other cell by CLIP score [shapes-clip]: ahead of w=3 ancestral 32, the next, "
+        "by 1.70 [0.80,\N{NO-BREAK SPACE}2.60]."
+    )
     assert "has the best value but is not told apart from w=3 ancestral 32." in said.headline[1]
     assert any(claim.startswith("Not told apart") for claim in said.cards[0].claims)
 
 
 def test_better_than_every_other_needs_every_difference(results: Results) -> None:
     certain = _without_ties(results)
-    assert verdict(certain).headline == ["w=3 ddim 32 is better than every other cell by each of the 4 metrics."]
+    (line,) = verdict(certain).headline
+    assert line.startswith("w=3 ddim 32 is better than every other cell by each of the 4 metrics: ahead of w=3 ")
+    assert "by 1.70 [0.80,\N{NO-BREAK SPACE}2.60] in CLIP score [shapes-clip]" in line
     some = certain.model_copy(update={"differences": certain.differences[1:]})
     lines = verdict(some).headline
     assert any("not all differences from it were tested" in line for line in lines)
@@ -66,6 +71,14 @@ def test_no_difference_no_claim_and_no_bold(results: Results) -> None:
     assert not any("etter than" in text for text in [*said.headline, *(c for card in said.cards for c in card.claims)])
     assert not any(entry.strong for row in table.rows for entry in row.entries)
     assert not table.marks_ties
+
+
+def test_a_cell_whose_rivals_do_not_decide_is_not_called_better(results: Results) -> None:
+    alone = [results.cells[0], *_undecided(results).cells[1:]]
+    lines = verdict(results.model_copy(update={"cells": alone})).headline
+    assert lines == [
+        "w=0 ddim 32 has the best value by each of the 4 metrics; not all differences from it were tested."
+    ]
 
 
 def test_scores_that_do_not_decide_win_nothing(results: Results) -> None:

@@ -27,7 +27,7 @@ COMMANDS = {
     "plan": LazyCommand("ivbench.cli.plan:plan", "Show a suite's cells, tasks and cost before anything runs"),
     "sample": LazyCommand("ivbench.cli.sample:sample", "Sample a suite's videos into the store"),
     "score": LazyCommand("ivbench.cli.score:score", "Score the sampled videos and write results.json"),
-    "report": LazyCommand("ivbench.cli.report:report", "Write the HTML report of a results.json"),
+    "report": LazyCommand("ivbench.cli.report:report", "Write the HTML report of a results.json, or of several"),
     "compare": LazyCommand("ivbench.cli.compare:compare", "Compare two results files: new minus old, paired by prompt"),
     "check": LazyCommand("ivbench.cli.check:check", "Hold results against a baseline: the gate for CI"),
     "export": LazyCommand("ivbench.cli.export:export", "Write results as CSV, Parquet, markdown, LaTeX or lm-eval"),

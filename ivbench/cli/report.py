@@ -10,10 +10,10 @@ import click
 from ivbench.cli.options import not_an_input, results_file
 
 if TYPE_CHECKING:
-    from ivbench.report import Against
+    from ivbench.report import Against, Source
     from ivbench.results.schema import Results
 
-__all__ = ["report"]
+__all__ = ["compared", "report"]
 
 
 @click.command()
@@ -21,7 +21,7 @@ __all__ = ["report"]
 @click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: report.html beside RESULTS]")
 @click.option("--open/--no-open", "open_it", default=False, help="Open the page in the browser.")
 def report(results: tuple[Path, ...], out: Path | None, open_it: bool) -> None:
-    """Write the HTML report of a results.json, or of several side by side.
+    """Write the HTML report of a results.json, or of several.
 
     RESULTS is a results.json, or the folder that holds one. Of several the first is what the others are compared with,
     cell by cell and paired by prompt; their page is runs.html in the current folder. The page is one file and needs no
@@ -46,8 +46,12 @@ def _several(paths: list[Path], out: Path) -> Path:
     from ivbench.results import read_results
 
     sources = [Source(name, read_results(path), path.parent) for name, path in zip(names(paths), paths, strict=True)]
-    against = [_against(sources[0].results, source.results) for source in sources[1:]]
-    return write_runs(sources, against, out)
+    return write_runs(sources, compared(sources), out)
+
+
+def compared(sources: list[Source]) -> list[Against]:
+    """Every run but the first against the first."""
+    return [_against(sources[0].results, source.results) for source in sources[1:]]
 
 
 def _against(first: Results, other: Results) -> Against:

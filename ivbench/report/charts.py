@@ -31,7 +31,7 @@ from ivbench.results.schema import Cell, Score
 
 __all__ = ["Chart", "ChartRow", "charts"]
 
-_LABELS, _LONGEST = 8, 26
+_LABELS, _LONGEST, _NUMBERS = 8, 26, 40
 _EXTENT = 40
 _TRUTH = "ground truth"
 
@@ -233,11 +233,12 @@ def _texts(
     y: dict[str, Any],
     truth: float | None,
 ) -> list[dict[str, Any]]:
-    """The labels that have room, in a layer an alignment; the leaders' come first."""
+    """The labels that have room, in a layer an alignment; the leaders' come first, and of many points they are all."""
     short = len(points) <= _LABELS and all(len(point.name) <= _LONGEST for point in points)
     texts = [f"{point.number}  {point.name}" if short else str(point.number) for point in points]
     spots = [(across.place(point.x), HEIGHT - up.place(point.score.value)) for point in points]
     order = sorted(range(len(points)), key=lambda index: (points[index].number not in leads, index))
+    order = order if len(points) <= _NUMBERS else [index for index in order if points[index].number in leads]
     placed = place(spots, texts, order, Box(-4, -8, WIDTH + 8, HEIGHT), _taken(points, spots, up, truth))
     return [
         labels(

@@ -84,7 +84,7 @@ def gallery(sources: list[Source], budget: int = BUDGET) -> Gallery:
     earlier = _add_stages(images, [clips[key] for key in keys])
     if finals and earlier:
         finals[0] += earlier.pop(0)
-    uris, quality = images.uris([*finals, *earlier])
+    uris, quality = images.uris(finals, earlier)
     carried = [key for key in keys if all(clip is None or clip.strip.index in uris for clip in clips[key])]
     numbers = {place: number_ for number_, place in enumerate(uris)}
     prompts = [
@@ -158,7 +158,7 @@ def _clip(images: Images, row: _Row, entry: GalleryEntry) -> _Clip | None:
 
 
 def _add_stages(images: Images, prompts: list[_Clips]) -> list[list[int]]:
-    """Read the strips of the earlier stages: of the first prompt, and of the others as long as nothing need be lost.
+    """Read the strips of the earlier stages: of the first prompt, and of the others as long as there is room.
 
     Returns:
         Prompt by prompt the places of the strips.

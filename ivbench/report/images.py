@@ -59,7 +59,7 @@ class Images:
 
     @property
     def full(self) -> bool:
-        """Whether the strips fit only with loss, or not at all."""
+        """Whether not all strips fit as they are."""
         return self.weight > self.budget
 
     def add(self, folder: Path, sample: str, frames: int) -> Strip | None:
@@ -84,21 +84,24 @@ class Images:
             self.contents.append(content)
         return Strip(self._known[digest], *size)
 
-    def uris(self, groups: Sequence[Sequence[int]]) -> tuple[dict[int, str], int | None]:
-        """The data URIs of the first groups that fit, and the quality at which they were encoded.
+    def uris(
+        self, groups: Sequence[Sequence[int]], extra: Sequence[Sequence[int]] = ()
+    ) -> tuple[dict[int, str], int | None]:
+        """The data URIs of what fits, and the quality at which they were encoded.
 
         Args:
             groups: places of strips that belong together, the most important first; a group is carried whole or not,
                 and the first in any case.
+            extra: further groups, carried as far as there is room and nothing need be lost for them.
 
         Returns:
             (place -> data URI, None where the strips are as they were, else the quality).
         """
-        quality = self._quality()
+        quality = self._quality([place for group in groups for place in group])
         found: dict[int, str] = {}
         used = 0
         with ThreadPoolExecutor() as pool:
-            for group in groups:
+            for group in (*groups, *(extra if quality is None else ())):
                 places = [place for place in dict.fromkeys(group) if place not in found]
                 made = list(pool.map(lambda place: self._encoded(place, quality), places))
                 used += sum(_weight(len(content)) for content in made)
@@ -107,14 +110,15 @@ class Images:
                 found |= {place: _uri(content) for place, content in zip(places, made, strict=True)}
         return found, quality
 
-    def _quality(self) -> int | None:
-        """The best quality at which all strips fit, estimated from some spread evenly; the lowest where none does."""
-        if not self.full:
+    def _quality(self, places: list[int]) -> int | None:
+        """The best quality at which these strips fit, estimated from some spread evenly; the lowest where none does."""
+        contents = [self.contents[place] for place in dict.fromkeys(places)]
+        if sum(_weight(len(content)) for content in contents) <= self.budget:
             return None
-        probes = self.contents[:: max(1, len(self.contents) // _PROBES)]
+        probes = contents[:: max(1, len(contents) // _PROBES)]
         for quality in _QUALITIES:
             mean = sum(_weight(len(_lossy(content, quality))) for content in probes) / len(probes)
-            if 1.05 * mean * len(self.contents) <= self.budget:
+            if 1.05 * mean * len(contents) <= self.budget:
                 return quality
         return _QUALITIES[-1]
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 __all__ = ["Box", "Label", "dodge", "place"]
 
-_CHARACTER, _LINE = 6.4, 12.0
+_CHARACTER, _LINE, _AIR = 6.4, 12.0, 4.0
 _RADIUS = 5.5
 
 
@@ -80,7 +80,7 @@ def place(
 
 def _places(index: int, point: tuple[float, float], text: str) -> list[tuple[Label, Box]]:
     """Beside the point, above, below, and at its corners, near and then further off."""
-    (x, y), width = point, _CHARACTER * len(text)
+    (x, y), width = point, _CHARACTER * len(text) + _AIR
     found = []
     for gap in (8.0, 15.0):
         for across, down in ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)):

@@ -72,6 +72,7 @@ class RunEntry:
     difference_sort: float | None = None
     difference_interval: str = ""
     verdict: str = ""
+    detectable: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,7 @@ def _entry(source: Source, run: int, label: str, score: Score | None, change: Ch
         value,
         "" if ends is None else bounds(ends.low, ends.high, digits),
         "" if change is None else change.verdict,
+        "" if change is None or change.detectable is None else number(change.detectable, digits),
     )
 
 

@@ -42,6 +42,7 @@ _GEOMETRY = ("viewBox", "transform", "d", "x", "y", "x1", "x2", "y1", "y2")
 _LOOKS = ("stroke-width", "stroke-dasharray", "text-anchor", "font-size", "font-weight", "fill", "stroke")
 _KEPT_ATTRIBUTES = frozenset((*_GEOMETRY, *_LOOKS))
 _TICKS = 7
+_LEAST = 1e-12
 _MANY = 8.0
 """From this ratio of the greatest to the least value on, a scale is logarithmic."""
 
@@ -81,7 +82,9 @@ class Scale:
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         found = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
         found = [value for value in found if self.low <= value <= self.high]
-        return found if len(found) <= _TICKS else [value for value in found if math.log10(value).is_integer()]
+        if len(found) <= _TICKS:
+            return found
+        return [10.0**decade for decade in decades if decade % -(-len(decades) // _TICKS) == 0]
 
     @property
     def vega(self) -> dict[str, Any]:
@@ -126,7 +129,7 @@ def value_scale(values: list[float], pixels: float, may_be_log: bool = True, roo
         room: left free at both ends, as a share of the span.
     """
     low, high = min(values), max(values)
-    if may_be_log and low > 0 and high > _MANY * low:
+    if may_be_log and low > _LEAST and high > _MANY * low:
         factor = (high / low) ** room
         return Scale(low / factor, high * factor, True, pixels)
     free = room * (high - low) or 0.1 * abs(high) or 1.0
@@ -156,8 +159,14 @@ def draw(layers: list[dict[str, Any]], title: str, description: str) -> str:
     """
     import vl_convert
 
-    axes: dict[str, Any] = {"domainColor": MUTED, "tickColor": MUTED, "gridColor": GRID, "labelColor": MUTED, "titleColor": INK}
-    axes |= {"titleFontWeight": "normal", "titlePadding": 9, "labelFontSize": 11, "titleFontSize": 11}
+    axes: dict[str, Any] = {"domainColor": MUTED, "tickColor": MUTED, "gridColor": GRID, "labelColor": MUTED}
+    axes |= {
+        "titleColor": INK,
+        "titleFontWeight": "normal",
+        "titlePadding": 9,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+    }
     chart = {
         "width": WIDTH,
         "height": HEIGHT,

@@ -54,6 +54,7 @@ class Sweep:
     Attributes:
         title, direction: the metric, and which way is better.
         axis: what varies.
+        part: which of several charts this is, where one has no room for all lines; else empty.
         places: the axis' values as text.
         svg: the drawing.
         rows: a line's numbers each.
@@ -62,6 +63,7 @@ class Sweep:
     title: str
     direction: str
     axis: str
+    part: str
     places: list[str]
     svg: str
     rows: list[SweepRow]
@@ -104,7 +106,8 @@ def sweeps(results: Results) -> list[Sweep]:
         for metric in metrics(results):
             names = [name for name, cells in axis.lines.items() if len(_scores(cells, metric)) > 1]
             for start in range(0, len(names), _LINES):
-                found.append(_sweep(axis, metric, names[start : start + _LINES]))
+                part = f"{start // _LINES + 1} of {-(-len(names) // _LINES)}" if len(names) > _LINES else ""
+                found.append(_sweep(axis, metric, names[start : start + _LINES], part))
     return found
 
 
@@ -167,7 +170,7 @@ def _scores(line: dict[Scalar, Cell], metric: Metric) -> dict[Scalar, Score]:
     return {value: score for value, score in found.items() if score is not None}
 
 
-def _sweep(axis: _Axis, metric: Metric, names: list[str]) -> Sweep:
+def _sweep(axis: _Axis, metric: Metric, names: list[str], part: str) -> Sweep:
     lines = [_scores(axis.lines[name], metric) for name in names]
     digits = decimals(score.value for line in lines for score in line.values())
     rows = [
@@ -179,7 +182,7 @@ def _sweep(axis: _Axis, metric: Metric, names: list[str]) -> Sweep:
     places = [setting(value).removeprefix("w=") for value in axis.values]
     description = f"{metric.label} along {title} at {', '.join(places)}. The numbers stand in the table below it."
     svg = draw(_layers(axis, metric, lines, places, title), f"{metric.label} along {title}, {direction}", description)
-    return Sweep(metric.label, direction, title, places, svg, rows)
+    return Sweep(metric.label, direction, title, part, places, svg, rows)
 
 
 def _entry(score: Score | None, digits: int) -> tuple[str, str]:
@@ -192,11 +195,11 @@ def _entry(score: Score | None, digits: int) -> tuple[str, str]:
 def _layers(
     axis: _Axis, metric: Metric, lines: list[dict[Scalar, Score]], places: list[str], title: str
 ) -> list[dict[str, Any]]:
-    ends = [end for line in lines for score in line.values() for end in _ends(score)]
+    ends = [end for line in lines for score in line.values() for end in (*_ends(score), score.value)]
     up = value_scale(ends, HEIGHT, may_be_log=not metric.higher_is_better)
     xs, across = _across(axis)
-    named = f"{json.dumps(places)}[round(datum.index * {len(places) - 1})]"
-    x = field("x", across, title, values=list(xs.values()), labelExpr=named)
+    named = _named_places(list(xs.values()), places)
+    x = field("x", across, title, values=list(xs.values()), labelExpr=named, labelOverlap="greedy")
     y = field("y", up, minExtent=_EXTENT, maxExtent=_EXTENT)
     layers = []
     for place, line in enumerate(lines):
@@ -211,6 +214,13 @@ def _layers(
         marks = {"shape": SHAPES[place], "filled": True, "size": 64, "color": POINT, "opacity": 1}
         layers.append(layer(rows, "point", {"x": x, "y": y}, **marks))
     return layers + (_letters(axis, lines, xs, across, up, x, y) if len(lines) > 1 else [])
+
+
+def _named_places(values: list[float], places: list[str]) -> str:
+    """A Vega expression: the name of a mark on the axis, by its value."""
+    pairs = zip(values, places, strict=True)
+    chain = " : ".join(f"abs(datum.value - {value!r}) < 1e-9 ? {json.dumps(place)}" for value, place in pairs)
+    return f"{chain} : ''"
 
 
 def _across(axis: _Axis) -> tuple[dict[Scalar, float], Scale]:

@@ -220,12 +220,28 @@ def with_published(results: Results) -> Results:
     return results.model_copy(update={"cells": cells, "ground_truth_published": truth})
 
 
+def swept(results: Results) -> Results:
+    """The same with cells along the guidance weight, for two samplers, in place of its own."""
+    cells = []
+    for sampler in ("ddim", "ancestral"):
+        for w in (0.0, 1.0, 3.0, 6.0, 15.0):
+            like = results.cells[len(cells) % len(results.cells)]
+            scores = [score.model_copy(update={"value": score.value + 0.01 * w}) for score in like.scores]
+            settings = {**like.settings, "guidance": f"w={w:g}", "sampler": sampler, "steps": 16}
+            del settings["w"]
+            update = {"id": f"{sampler}{w:g}", "label": f"w={w:g} {sampler}", "guidance_w": w, "scale_g": 1 + w}
+            cells.append(like.model_copy(update={**update, "settings": settings, "scores": scores}))
+    return results.model_copy(update={"cells": cells, "differences": []})
+
+
 def other_run(results: Results, change: float = 0.5) -> Results:
     """A second run of the same suite: the CLIP score of every cell is higher, FVD has another protocol."""
 
     def score(found: Score) -> Score:
         if found.metric == "clip_score":
-            return found.model_copy(update={"value": found.value + change, "mean": found.mean + change})
+            rows = [[value + change for value in row if value is not None] for row in found.by_prompt]
+            more = {"value": found.value + change, "mean": found.mean + change, "by_prompt": rows}
+            return found.model_copy(update=more)
         if found.metric == "fvd":
             fields = {**found.fields, "frames": 16}
             return found.model_copy(update={"protocol": "fvd/shapes@1+ffffffff", "fields": fields})

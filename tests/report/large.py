@@ -10,7 +10,7 @@ from PIL import Image
 
 from ivbench.data.shapes import combinations, draw_scene, render, to_uint8
 from ivbench.data.shapes.captions import caption
-from ivbench.results.schema import Cell, Difference, GalleryEntry, Interval, Results, Score, StageSample
+from ivbench.results.schema import Cell, Difference, GalleryEntry, Interval, Results, Score, StageCost, StageSample
 from tests.report.fixtures import FRECHET, make_results
 
 SEEDS = (0, 1, 2, 3)
@@ -53,17 +53,32 @@ def _cell(folder: Path, like: Cell, number: int, clips: list[np.ndarray], texts:
             "settings": {**like.settings, "w": w, "steps": steps},
             "guidance_w": w,
             "scale_g": 1 + w,
-            "scores": [_score(score, draw, len(texts)) for score in like.scores],
+            "costs": [cost.model_copy(update=_scaled(cost, steps / 32)) for cost in like.costs],
+            "scores": [_score(score, draw, len(texts), 1 + 0.1 * w + 8 / steps) for score in like.scores],
             "gallery": gallery,
         }
     )
 
 
-def _score(score: Score, draw: np.random.Generator, prompts: int) -> Score:
-    value = score.value + float(draw.normal())
+def _scaled(cost: StageCost, share: float) -> dict[str, float]:
+    assert cost.seconds is not None
+    return {
+        "steps": int(cost.steps * share),
+        "nfe": int(cost.nfe * share),
+        "flops": cost.flops * share,
+        "seconds": cost.seconds * share,
+    }
+
+
+def _score(score: Score, draw: np.random.Generator, prompts: int, worse: float) -> Score:
+    value = (score.value / worse if score.higher_is_better else score.value * worse) * float(draw.uniform(0.97, 1.03))
     by_prompt = [] if score.metric in FRECHET else draw.normal(value, 4.0, (len(SEEDS), prompts)).tolist()
     left_out = draw.normal(value, 0.1, 32).tolist() if score.metric in FRECHET else []
-    return score.model_copy(update={"value": value, "mean": value, "by_prompt": by_prompt, "left_out": left_out})
+    assert score.interval is not None
+    half = (score.interval.high - score.interval.low) / 2
+    interval = score.interval.model_copy(update={"low": value - half, "high": value + half})
+    more = {"by_prompt": by_prompt, "left_out": left_out, "interval": interval}
+    return score.model_copy(update={"value": value, "mean": value, **more})
 
 
 def _differences(cells: list[Cell]) -> list[Difference]:

@@ -2,93 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ivbench.report import write_report
-from ivbench.results import write_results
-from tests.report.fixtures import make_results
+from tests.report.browser import LOADED, until
 from tests.report.test_build import HOSTILE
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright; pip install playwright")
 pytestmark = pytest.mark.browser
-
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-_PATIENCE = 180_000
-"""Milliseconds; on a busy machine a browser takes a minute to start."""
-
-
-@dataclass
-class Visit:
-    """An open page and what it did that it shouldn't."""
-
-    page: Any
-    complaints: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def tab(chromium: str) -> Iterator[Visit]:
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS, timeout=_PATIENCE)
-        found = Visit(opened.new_page())
-        found.page.set_default_timeout(_PATIENCE)
-        found.page.on("console", lambda message: found.complaints.append(message.text))
-        found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        found.page.on(
-            "request",
-            lambda request: request.url.startswith(("data:", "file:")) or found.complaints.append(request.url),
-        )
-        yield found
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    found = {}
-    for name, prompts, labels in (("plain", None, None), ("hostile", HOSTILE, [*HOSTILE[:2], "y" * 300, "d"])):
-        folder = tmp_path_factory.mktemp(name)
-        write_results(make_results(folder, prompts, labels), folder / "results.json")
-        found[name] = write_report(folder / "results.json", folder / "report.html")
-    return found
-
-
-@pytest.fixture
-def visit(tab: Visit, reports: dict[str, Path]) -> Any:
-    """Open a report afresh, in one tab for all tests: a start of the browser costs more than all of them."""
-
-    def go(name: str = "plain", motion: str = "reduce") -> Visit:
-        tab.complaints.clear()
-        tab.page.set_viewport_size({"width": 1400, "height": 900})
-        tab.page.emulate_media(color_scheme="light", reduced_motion=motion)
-        tab.page.goto(reports[name].as_uri())
-        _until(tab.page, _LOADED)
-        return tab
-
-    return go
-
-
-_LOADED = "[...document.querySelectorAll('canvas')].every(each => each.dataset.frame)"
-
-
-def _until(page: Any, condition: str) -> None:
-    """Wait for a condition; polled from here, since the page's policy forbids it to evaluate strings."""
-    for _ in range(600):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"never true: {condition}")
 
 
 def _column(page: Any, index: int) -> list[str]:
@@ -100,10 +21,10 @@ def _column(page: Any, index: int) -> list[str]:
 
 
 def _frames(page: Any) -> list[int]:
-    return list(page.eval_on_selector_all("canvas", "all => all.map(e => Number(e.dataset.frame))"))
+    return list(page.eval_on_selector_all("#gallery canvas", "all => all.map(e => Number(e.dataset.frame))"))
 
 
-@pytest.mark.parametrize("name", ["plain", "hostile"])
+@pytest.mark.parametrize("name", ["plain", "hostile", "rich", "runs"])
 def test_the_page_is_quiet_and_stays_inside_its_window(visit: Any, name: str) -> None:
     found = visit(name)
     found.page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
@@ -112,8 +33,9 @@ def test_the_page_is_quiet_and_stays_inside_its_window(visit: Any, name: str) ->
         for width in (360, 800, 3840):
             found.page.set_viewport_size({"width": width, "height": 900})
             assert found.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert found.page.title() == "shapes-lite on quick · ivbench"
-    assert found.page.locator("script").count() == 2
+    title = "main, branch" if name == "runs" else "shapes-lite on quick"
+    assert found.page.title() == f"{title} · ivbench"
+    assert found.page.locator("script:not([type])").count() == 1
     assert found.complaints == []
 
 
@@ -186,14 +108,14 @@ def test_playing_moves_all_clips_in_step(visit: Any) -> None:
         """() => {
             window.seen = [];
             const note = () => {
-                window.seen.push([...document.querySelectorAll('canvas')].map(c => c.dataset.frame));
+                window.seen.push([...document.querySelectorAll('#gallery canvas')].map(c => c.dataset.frame));
                 requestAnimationFrame(note);
             };
             requestAnimationFrame(note);
         }"""
     )
     page.locator("#play").click()
-    _until(page, "new Set(window.seen.map(each => each[0])).size >= 4")
+    until(page, "new Set(window.seen.map(each => each[0])).size >= 4")
     page.locator("#play").click()
     seen = page.evaluate("window.seen")
     assert all(len(set(frames)) == 1 for frames in seen)
@@ -204,22 +126,22 @@ def test_playing_moves_all_clips_in_step(visit: Any) -> None:
 
 def test_reduced_motion_starts_still_and_others_start_when_seen(visit: Any) -> None:
     still = visit(motion="reduce").page
-    still.locator("#clips").scroll_into_view_if_needed()
+    still.locator("#stacks").scroll_into_view_if_needed()
     still.wait_for_timeout(500)
     assert still.locator("#play").text_content() == "Play"
     moving = visit(motion="no-preference").page
-    moving.locator("#clips").scroll_into_view_if_needed()
-    _until(moving, "document.getElementById('play').textContent === 'Pause'")
+    moving.locator("#stacks").scroll_into_view_if_needed()
+    until(moving, "document.getElementById('play').textContent === 'Pause'")
 
 
 def test_the_picker_changes_prompt_and_clips(visit: Any) -> None:
     page = visit().page
-    before = page.evaluate("document.querySelector('canvas').toDataURL()")
+    before = page.evaluate("document.querySelector('#gallery canvas').toDataURL()")
     page.locator("#prompt").select_option("3")
-    _until(page, _LOADED)
+    until(page, LOADED)
     option = page.locator("#prompt option").nth(3).text_content()
-    assert option == f"4. {page.locator('#prompt-text').text_content()}"
-    assert page.evaluate("document.querySelector('canvas').toDataURL()") != before
+    assert option == f"4. {page.locator('.prompt').text_content()}"
+    assert page.evaluate("document.querySelector('#gallery canvas').toDataURL()") != before
     page.locator("#gallery").focus()
     page.keyboard.press("PageDown")
     assert page.locator("#prompt").input_value() == "4"
@@ -227,8 +149,8 @@ def test_the_picker_changes_prompt_and_clips(visit: Any) -> None:
 
 def test_a_hostile_prompt_is_shown_as_text(visit: Any) -> None:
     page = visit("hostile").page
-    assert page.locator("#prompt-text").text_content() == HOSTILE[0]
-    assert page.locator("#clips img, #clips script").count() == 0
+    assert page.locator(".prompt").text_content() == HOSTILE[0]
+    assert page.locator("#stacks img, #stacks script").count() == 0
 
 
 def test_cells_can_be_hidden_and_stay_hidden_with_the_next_prompt(visit: Any) -> None:
@@ -236,13 +158,15 @@ def test_cells_can_be_hidden_and_stay_hidden_with_the_next_prompt(visit: Any) ->
     page.evaluate("document.querySelector('details.cells').open = true")
     page.locator("#shown input").first.uncheck()
     page.locator("#next").click()
-    assert page.locator("#clips li:visible").count() == 4
+    assert page.locator("#stacks li:visible").count() == 4
 
 
 def test_pixels_stay_sharp(visit: Any) -> None:
     page = visit().page
-    assert page.evaluate("getComputedStyle(document.querySelector('canvas')).imageRendering") == "pixelated"
-    assert page.evaluate("[document.querySelector('canvas').width, document.querySelector('canvas').height]") == [
+    assert page.evaluate("getComputedStyle(document.querySelector('#gallery canvas')).imageRendering") == "pixelated"
+    assert page.evaluate(
+        "[document.querySelector('#gallery canvas').width, document.querySelector('#gallery canvas').height]"
+    ) == [
         40,
         24,
     ]
@@ -250,7 +174,20 @@ def test_pixels_stay_sharp(visit: Any) -> None:
 
 def test_print_opens_what_is_folded(visit: Any) -> None:
     page = visit().page
+    before = page.locator("details[open]").count()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open]):not(.cells)").count() == 0
+    assert page.locator("table.stages tbody:visible").count() == 4
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert page.locator("details[open]").count() == 0
+    assert page.locator("details[open]").count() == before
+    assert page.locator("table.stages tbody:visible").count() == 1
+
+
+@pytest.mark.parametrize("name", ["rich", "runs"])
+def test_print_stays_on_its_sheet_without_what_only_a_screen_can_do(visit: Any, name: str) -> None:
+    page = visit(name, width=794).page
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794
+    assert page.locator("nav:visible, #play:visible, #scrub:visible, #previous:visible").count() == 0
+    assert page.locator("#main-table:visible, table.runs:visible").count() > 0

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ivbench.report.formats import decimals, number, quantity, seconds, setting, words
+from ivbench.report.scores import blocks
+from ivbench.report.sources import Source
 from ivbench.report.tables import main_table
 from ivbench.report.terminal import plain_table, print_table
 from ivbench.results.schema import Results
-from tests.report.fixtures import BIAS, make_results
+from tests.report.fixtures import BIAS, make_results, with_published
 
 NONE = "\N{EN DASH}"
 
@@ -169,3 +171,35 @@ def test_settings_and_keys_read_as_words() -> None:
         "SR steps",
         "augmentation SNR",
     ]
+
+
+def test_published_values_stand_behind_their_metric_and_the_time(results: Results) -> None:
+    table = main_table(with_published(results))
+    titles = [column.title for column in table.columns]
+    place = titles.index("CLIP score")
+    assert titles[place : place + 2] == ["CLIP score", "published"]
+    assert [(row.entries[place + 1].text, row.entries[place + 1].spread) for row in table.rows] == [
+        (NONE, ""),
+        ("25.19", "\N{PLUS-MINUS SIGN} 0.03"),
+        (NONE, ""),
+        (NONE, ""),
+    ]
+    assert table.rows[1].entries[-1].text.replace("\N{NO-BREAK SPACE}", " ") == "618 s"
+    assert table.references[-1].entries[place + 1].text == "24.27"
+    assert table.sources == ["A paper, Table 1"]
+    assert {len(row.entries) for row in (*table.rows, *table.references)} == {len(table.columns)}
+
+
+def test_published_values_change_no_mark_and_no_measured_entry(results: Results) -> None:
+    plain, beside = main_table(results), main_table(with_published(results))
+    for before, after in zip(plain.rows, beside.rows, strict=True):
+        kept = [entry for entry, column in zip(after.entries, beside.columns, strict=True) if not column.published]
+        assert kept == before.entries
+
+
+def test_every_score_of_the_table_leads_to_its_own_row_behind_it(results: Results, tmp_path: Path) -> None:
+    rows = {row.anchor: row.score for block in blocks([Source("", results, tmp_path)]) for row in block.rows}
+    table = main_table(results)
+    linked = [entry for row in (*table.rows, *table.references) for entry in row.entries if entry.anchor]
+    assert len(linked) == len(rows) == 5 * 4
+    assert all(entry.sort == rows[entry.anchor].value for entry in linked)

@@ -316,7 +316,7 @@ if (differences) {
     return figure;
   };
   const entry = ([place, value], pair) => {
-    const item = make("li"), text = texts[place], words = make("p", "words", text);
+    const item = make("li"), text = texts[place], words = make("p", "words", short(text, 280));
     words.prepend(make("b", "amount", `${signed(value, pair.digits)}${pair.unit && ` ${pair.unit}`}`), " ");
     item.append(words);
     const sides = [mini(text, pair.a, "first"), mini(text, pair.b, "second")].filter(Boolean);
@@ -333,15 +333,14 @@ if (differences) {
     clips.extremes = [];
     const gain = ([, value]) => (pair.higher ? value : -value);
     const sorted = [...pair.values].sort((x, y) => gain(y) - gain(x) || x[0] - y[0]);
-    const best = sorted.filter((each) => gain(each) > 0).slice(0, 5);
-    const worst = sorted.filter((each) => gain(each) < 0).slice(-5).reverse();
+    const most = Math.min(5, Math.ceil(sorted.length / 2)), best = sorted.slice(0, most);
+    const worst = sorted.slice(most).slice(-5).reverse();
     const [value, low, high] = pair.all.map((end) => signed(end, pair.precision));
     const ends = `[${low.replace("+", "")}, ${high.replace("+", "")}]`;
     at("pair-sum").replaceChildren(make("b", "", `${value}${pair.unit && ` ${pair.unit}`}`), ` ${ends} over all ${pair.values.length} prompts, first minus second; ${pair.higher ? "higher" : "lower"} is better.`);
     at("pair-bars").replaceChildren(bars(sorted.map(([, value]) => value), pair));
-    for (const [id, list, none] of [["pair-best", best, "No prompt is better."], ["pair-worst", worst, "No prompt is worse."]]) {
-      at(id).replaceChildren(...(list.length ? list.map((each) => entry(each, pair)) : [make("li", "none", none)]));
-    }
+    at("pair-best").replaceChildren(...best.map((each) => entry(each, pair)));
+    at("pair-worst").replaceChildren(...worst.map((each) => entry(each, pair)));
     const carried = [...best, ...worst].some(([place]) => !byText.has(texts[place]));
     at("pair-note").textContent = carried ? "Clips stand beside the prompts that the gallery has." : "";
     measureClock();

@@ -180,7 +180,7 @@ def main_table(results: Results) -> MainTable:
     notes, claims = _Notes(), Claims(results)
     found = claims.metrics
     keys = _setting_keys(results)
-    varying = [key for key in keys if len({cell.settings.get(key) for cell in results.cells}) > 1]
+    varying = [key for key in keys if len(_values(results, key)) > 1 and not _said_by_w(results, key)]
     ties = {metric: claims.indistinct(metric) for metric in found}
     digits = {metric: _digits(results, metric) for metric in found}
 
@@ -198,7 +198,9 @@ def main_table(results: Results) -> MainTable:
 
     rows = [row(index, cell) for index, cell in enumerate(results.cells, 1)]
     references = _references(results, found, digits, notes, beside, before=2 + len(varying))
-    common = [(words(key), setting(results.cells[0].settings.get(key))) for key in keys if key not in varying]
+    common = [
+        (words(key), _shared(results, key)) for key in keys if key not in varying and not _said_by_w(results, key)
+    ]
     scores = [column for metric in found for column in (_score_column(metric), *beside.columns(metric))]
     columns = [*_setting_columns(results, varying), *scores, *_COST_COLUMNS, *beside.seconds_column()]
     marks = any(ties.values())
@@ -237,6 +239,26 @@ _COST_COLUMNS = (
 def _setting_keys(results: Results) -> list[str]:
     keys = dict.fromkeys(key for cell in results.cells for key in cell.settings)
     return [key for key in keys if key not in _GUIDANCE_KEYS]
+
+
+def _values(results: Results, key: str) -> set[str | int | float | bool]:
+    """The values of a setting; a cell that it does not apply to has none."""
+    return {value for cell in results.cells if (value := cell.settings.get(key)) is not None}
+
+
+def _said_by_w(results: Results, key: str) -> bool:
+    """Whether the guidance of every cell is its weight w alone, which has a column of its own."""
+    of_cells = [(cell.settings.get(key), cell.guidance_w) for cell in results.cells]
+    return key == "guidance" and all(w is not None and value == f"w={w:g}" for value, w in of_cells)
+
+
+def _shared(results: Results, key: str) -> str:
+    """The one value of a setting, and whether it applies to some cells only."""
+    values = _values(results, key)
+    if not values:
+        return setting(None)
+    everywhere = all(cell.settings.get(key) is not None for cell in results.cells)
+    return setting(values.pop()) + ("" if everywhere else " where it applies")
 
 
 def _setting_columns(results: Results, varying: list[str]) -> list[Column]:

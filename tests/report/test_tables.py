@@ -34,6 +34,19 @@ def test_settings_that_never_vary_stand_once(results: Results) -> None:
     assert main_table(results).common == [("thresholding", "dynamic"), ("augmentation SNR", "5")]
 
 
+def test_a_setting_that_some_cells_have_and_a_guidance_that_w_says_take_no_column(results: Results) -> None:
+    cells = [
+        cell.model_copy(update={"settings": {**cell.settings, "gamma": gamma, "guidance": f"w={cell.guidance_w:g}"}})
+        for cell, gamma in zip(results.cells, (None, 0.3, None, 0.3), strict=True)
+    ]
+    table = main_table(results.model_copy(update={"cells": cells}))
+    assert not {"gamma", "guidance"} & {column.title for column in table.columns}
+    assert ("gamma", "0.3 where it applies") in table.common
+    cells[0] = cells[0].model_copy(update={"settings": {**cells[0].settings, "guidance": "w=0/3", "gamma": 0.5}})
+    table = main_table(results.model_copy(update={"cells": cells}))
+    assert {"gamma", "guidance"} <= {column.title for column in table.columns}
+
+
 def test_ground_truth_is_last_and_every_row_is_whole(results: Results) -> None:
     table = main_table(results)
     assert [row.label for row in table.references][-1] == "ground truth"

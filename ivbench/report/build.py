@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from ivbench.errors import MissingDependencyError
 from ivbench.report.charts import charts
+from ivbench.report.conclusions import tests_of
 from ivbench.report.formats import bounds, count, number, quantity, seconds, setting, when, words
 from ivbench.report.gallery import gallery
 from ivbench.report.prompts import PromptPair, pairs_of_run, prompt_data
@@ -53,6 +54,7 @@ def build(results: Results, folder: Path) -> str:
         "verdict": verdict(results),
         "table": main_table(results),
         "differences": difference_rows(results),
+        "tests": tests_of(results),
     }
     return _page("report.html", [source], pairs_of_run(source), own)
 

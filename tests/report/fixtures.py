@@ -12,12 +12,14 @@ from ivbench.data.sprites import write_sprite
 from ivbench.results.schema import (
     CascadeInfo,
     Cell,
+    Conclusion,
     Counts,
     Difference,
     Environment,
     GalleryEntry,
     Interval,
     Published,
+    PublishedDifference,
     Results,
     RunScore,
     Score,
@@ -25,6 +27,7 @@ from ivbench.results.schema import (
     StageInfo,
     StageSample,
     SuiteInfo,
+    TimeModel,
 )
 
 CELLS = (
@@ -218,6 +221,56 @@ def with_published(results: Results) -> Results:
     cells[1] = cells[1].model_copy(update={"published": rows})
     truth = [Published(metric="clip_score", value=24.27, source=source)]
     return results.model_copy(update={"cells": cells, "ground_truth_published": truth})
+
+
+def with_conclusions(results: Results) -> Results:
+    """The same with a paper's conclusions put to the test, one of each kind and verdict."""
+    a, b, c, d = (cell.id for cell in results.cells)
+    interval = Interval(low=1.6, high=3.8, method="cluster bootstrap over prompts, 2000 draws")
+    clip, paper = "CLIP score [shapes-clip]", "distillation keeps quality"
+    rows = [
+        Conclusion(
+            text=paper,
+            kind="non_inferior",
+            of=d,
+            to=b,
+            quantity=clip,
+            value=-2.8,
+            interval=interval,
+            bound=-3.6,
+            threshold=-5.0,
+            published=-0.16,
+            verdict="holds",
+        ),
+        Conclusion(
+            text="guidance helps",
+            kind="better",
+            of=b,
+            to=a,
+            quantity=clip,
+            value=13.5,
+            interval=interval,
+            verdict="fails",
+        ),
+        Conclusion(
+            text="18 times faster",
+            kind="ratio",
+            of=d,
+            to=b,
+            quantity="seconds",
+            value=4.02,
+            threshold=4.0,
+            tolerance=0.1,
+            published=17.7,
+            verdict="holds",
+        ),
+        Conclusion(text="fewer FLOPs", kind="ratio", of=d, to=b, quantity="flops", value=4.0, threshold=8.0),
+        Conclusion(text="ancestral is better", kind="better", of=c, to=b, quantity="fvd"),
+    ]
+    differences = [PublishedDifference(a=d, b=b, metric="clip_score", measured=-6.6, published=None)]
+    model = TimeModel(constant=-0.002, base=0.007, super_resolution=0.02, largest_error=0.043)
+    update = {"conclusions": rows, "published_differences": differences, "time_model": model}
+    return results.model_copy(update=update)
 
 
 def swept(results: Results) -> Results:

@@ -28,7 +28,6 @@ COMMANDS = [
 
 def preload() -> None:
     """What a run imports late."""
-    import altair  # noqa: F401
     import open_clip  # noqa: F401
     import torch
     import vl_convert  # noqa: F401

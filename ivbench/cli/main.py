@@ -35,7 +35,7 @@ COMMANDS = {
     "store": LazyCommand("ivbench.cli.store:store_group", "Show, verify and clean up the store of what was computed"),
     "train": LazyCommand("ivbench.cli.train:train", "Train a stage, a text encoder or a probe from a recipe"),
     "distill": LazyCommand("ivbench.cli.distill:distill", "Distil a trained stage into students of fewer steps"),
-    "metric": LazyCommand("ivbench.cli.metric:metric", "List metrics and profiles, write statistics, measure responses"),
+    "metric": LazyCommand("ivbench.cli.metric:metric", "List metrics and profiles, write statistics, test responses"),
     "selftest": LazyCommand("ivbench.cli.selftest:selftest", "Check this installation: numbers, files, libraries"),
     "zoo": LazyCommand("ivbench.cli.zoo:zoo", "List, show and verify the cascades that come with ivbench"),
 }

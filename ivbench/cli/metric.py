@@ -32,7 +32,7 @@ def choice_options(command: Any) -> Any:
 
 @click.group()
 def metric() -> None:
-    """List metrics and profiles, write statistics, measure responses.
+    """List metrics and profiles, write statistics, test responses.
 
     A profile is whose choices a metric follows: which network, which resize, which clip of a video.
     """

@@ -130,9 +130,7 @@ def validate(
         choices = Choices(profile, weights_given(weights), extractor, device)
         floor, responses = validate_metric(name, data, Extraction(choices, kept, reporter), reporter)
     levels = [f"{level:g}" for level in LEVELS]
-    rows = [
-        [r.distortion, "temporal" if r.temporal else "spatial", *(f"{v:.4g}" for v in r.values)] for r in responses
-    ]
+    rows = [[r.distortion, "temporal" if r.temporal else "spatial", *(f"{v:.4g}" for v in r.values)] for r in responses]
     print_rows(["distortion", "kind", *levels], [["none", "", f"{floor:.4g}", "", ""], *rows], right=levels)
     if out is not None:
         from ivbench.report.response import write_response

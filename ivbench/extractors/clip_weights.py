@@ -36,9 +36,7 @@ def load_clip(choice: ImageText, folder: Path | None, device: str = "cpu") -> Im
     from ivbench.extractors.torch_clip import ClipExtractor
 
     name = f"{choice.model} {choice.pretrained}" if folder is None else f"CLIP of {found.resolve().name}"
-    return ClipExtractor(
-        found, name=f"{name}, unverified weights", digest=identity, device=device, steps=choice.resize
-    )
+    return ClipExtractor(found, name=f"{name}, unverified weights", digest=identity, device=device, steps=choice.resize)
 
 
 def _hub_folder(choice: ImageText) -> Path:

@@ -4,7 +4,8 @@ from ivbench.metrics.base import Batch, Conditions, Evidence, FeatureSource, Met
 from ivbench.metrics.floors import NullFloor, null_floor
 from ivbench.metrics.frechet import frechet_distance, frechet_distance_of_features
 from ivbench.metrics.frechet_metric import CellStatistics, FrechetEvidence, FrechetMetric
-from ivbench.metrics.intervals import Influence, bootstrap_interval, group_of_prompts, standard_error
+from ivbench.metrics.influence import Influence
+from ivbench.metrics.intervals import bootstrap_interval, group_of_prompts, standard_error
 from ivbench.metrics.mean_metric import MeanEvidence, MeanMetric
 from ivbench.metrics.protocol import Protocol, differing_fields, require_same_protocol
 from ivbench.metrics.statistics import GaussianStatistics

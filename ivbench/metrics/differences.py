@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ivbench.metrics.base import or_none
-from ivbench.metrics.intervals import Influence, bootstrap_interval
+from ivbench.metrics.influence import Influence, noise_variance, student_interval
+from ivbench.metrics.intervals import bootstrap_interval
 from ivbench.metrics.protocol import require_same_protocol
 from ivbench.metrics.statistics import Array
 from ivbench.results.schema import Difference, Interval, Score
@@ -26,8 +28,8 @@ class Paired:
 
     Attributes:
         value: a minus b.
-        error: its standard error, over prompts or groups of prompts.
-        units: prompts or groups that stand behind it; units - 1 degrees of freedom.
+        error: its standard error: of a mean over prompts, of a Frechet metric over noise.
+        units: degrees of freedom and one more: of a mean the prompts that stand behind it.
         interval: 95 %.
         decisive: both scores decide.
         by_prompt: [P] of a mean: the difference of each prompt in suite order, None where a side has no video of it;
@@ -79,7 +81,7 @@ def paired(a: Score, b: Score) -> Paired | None:
     """The paired difference a minus b; None where too few prompts leave no interval.
 
     A mean: over the prompts that both have, by cluster bootstrap. A Frechet metric: the difference of the pooled
-    values, by the differences of the influence of each group of prompts.
+    values, with the prompts held fixed, by the noise between runs; with one run, over groups of prompts.
 
     Raises:
         ProtocolError: the scores have different protocols; names the fields.
@@ -95,11 +97,12 @@ def paired(a: Score, b: Score) -> Paired | None:
         error = float(values.std(ddof=1)) / math.sqrt(len(values))
         by_prompt = tuple(or_none(of_prompts))
         return Paired(float(values.mean()), error, len(values), interval, decisive, by_prompt)
-    influence, value = _influence(a, b), a.value - b.value
-    interval = None if influence is None else influence.interval(value)
-    if influence is None or interval is None:
+    found = _frechet_error(a, b)
+    if found is None:
         return None
-    return Paired(value, influence.error, influence.units, interval, decisive)
+    error, freedom, method = found
+    value = a.value - b.value
+    return Paired(value, error, freedom + 1, student_interval(value, error, freedom, method), decisive)
 
 
 def _by_prompt(a: Score, b: Score) -> Array:
@@ -116,7 +119,44 @@ def _mean(rows: Array) -> Array:
         return np.asarray(np.nanmean(rows, axis=0))
 
 
-def _influence(a: Score, b: Score) -> Influence | None:
-    """Of each group of prompts on a minus b; None where a record has none, or another number of groups."""
-    sides = [Influence.from_record(score.influence, score.interaction) for score in (a, b)]
-    return sides[0].minus(sides[1]) if len(a.influence) == len(b.influence) else None
+def _frechet_error(a: Score, b: Score) -> tuple[float, int, str] | None:
+    """(standard error, degrees of freedom, how) of a minus b; None where the records do not say enough."""
+    sides = [Influence(np.array(score.influence, np.float64), score.interaction, score.curvature) for score in (a, b)]
+    if any(side.first.ndim != 2 for side in sides) or len(sides[0].first[0]) != len(sides[1].first[0]):
+        return None
+    if min(len(side.first) for side in sides) < 2:
+        return _over_prompts(*sides)
+    seeds = [[run.seed for run in score.runs] for score in (a, b)]
+    if seeds[0] == seeds[1]:
+        return _same_noise(sides[0].first - sides[1].first)
+    return _other_noise(sides)
+
+
+def _same_noise(first: Array) -> tuple[float, int, str] | None:
+    """Run by run. The quadratic part is counted twice here: noise that both share can't be told from the rest."""
+    groups = int(np.isfinite(first).all(axis=0).sum())
+    freedom = groups * (len(first) - 1)
+    how = f"noise of {len(first)} runs that both share, in {groups} groups of prompts; prompts and reference held fixed"
+    return (math.sqrt(noise_variance(first)), freedom, how) if freedom else None
+
+
+def _other_noise(sides: Sequence[Influence]) -> tuple[float, int, str] | None:
+    """Each side's own, without what the first order counts twice of its quadratic part; at least half is kept."""
+    linear = [noise_variance(side.first) for side in sides]
+    variance = sum(max(one - side.curvature, one / 2) for one, side in zip(linear, sides, strict=True))
+    freedom = sum(int(np.isfinite(side.first).all(axis=0).sum()) * (len(side.first) - 1) for side in sides)
+    runs = " and ".join(str(len(side.first)) for side in sides)
+    how = f"noise of {runs} runs; prompts and reference held fixed"
+    return (math.sqrt(variance), freedom, how) if freedom else None
+
+
+def _over_prompts(a: Influence, b: Influence) -> tuple[float, int, str] | None:
+    """One run shows no noise: over groups of prompts, which prompts that both sides share make too wide."""
+    one, other = a.by_group, b.by_group
+    absent = np.isnan(one) & np.isnan(other)
+    change = np.where(absent, np.nan, np.nan_to_num(one) - np.nan_to_num(other))
+    both = Influence(change[None], 0.0, 0.0)
+    if both.units < 2:
+        return None
+    how = f"infinitesimal jackknife over {both.units} groups of prompts, reference held fixed"
+    return both.error, both.units - 1, how

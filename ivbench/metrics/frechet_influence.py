@@ -1,4 +1,4 @@
-"""How much each group of prompts moves a Frechet distance: its first two derivatives by the groups' weights."""
+"""How much each part of the videos moves a Frechet distance: its first two derivatives by the parts' weights."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from ivbench.metrics.frechet import Target
-from ivbench.metrics.intervals import Influence
+from ivbench.metrics.influence import Influence
 from ivbench.metrics.statistics import Array, GaussianStatistics, merge_all
 
 __all__ = ["frechet_influence"]
 
 
-def frechet_influence(target: Target, groups: Sequence[GaussianStatistics]) -> Influence:
-    """Derivatives of the distance of all groups together, by the weight of each group.
+def frechet_influence(target: Target, parts: Sequence[Sequence[GaussianStatistics]]) -> Influence:
+    """Derivatives of the distance of all parts together, by the weight of each part.
 
     With K = A2^T S1 A2 = V diag(s^2) V^T, S2 = A2 A2^T, and T = A2 V diag(1 / s) V^T A2^T, the optimal transport:
 
@@ -22,21 +22,22 @@ def frechet_influence(target: Target, groups: Sequence[GaussianStatistics]) -> I
     d2 FD [d, d'] = 2 dm . dm' - 2 c dm^T (I - T) dm' + sum_ij E_ij E'_ij / (s_i s_j (s_i + s_j)),
     E = V^T A2^T dS A2 V, c = n / (n - ddof)
 
-    where (dm, dS) is the change of mean and covariance by a group's weight. New weights of given rows keep the span of
+    where (dm, dS) is the change of mean and covariance by a part's weight. New weights of given rows keep the span of
     S1, so directions in which it has no width are left out, and all holds with fewer rows than dimensions too.
 
     Args:
         target: the reference, held fixed.
-        groups: G statistics; one without rows has no influence.
+        parts: of each run, the statistics of each group of prompts; one without rows has no influence.
 
     Source: derivatives of Tr (S1 S2)^(1/2) by Daleckii & Krein's formula (Bhatia 1997, "Matrix analysis", theorem
     V.3.3).
     """
-    whole = merge_all(groups)
+    flat = [part for run in parts for part in run]
+    whole = merge_all(flat)
     roots, frame = _transport(target, whole)
     shifts, first, packed = [], [], []
-    for group in groups:
-        shift, change = _change(whole, group, target.ddof)
+    for part in flat:
+        shift, change = _change(whole, part, target.ddof)
         turned = frame.T @ change @ frame
         first.append(
             2.0 * float(shift @ (whole.mean - target.mean))
@@ -47,8 +48,9 @@ def frechet_influence(target: Target, groups: Sequence[GaussianStatistics]) -> I
         shifts.append(shift)
     means, bends = np.stack(shifts), np.stack(packed)
     second = bends @ bends.T + 2.0 * means @ means.T - 2.0 * _curvature(means, roots, frame, whole.n, target.ddof)
-    empty = np.array([group.n == 0 for group in groups])
-    return Influence(np.where(empty, np.nan, np.array(first)), second * ~np.eye(len(groups), dtype=bool))
+    empty = np.array([part.n == 0 for part in flat])
+    shape = len(parts), len(parts[0])
+    return Influence.of_parts(np.where(empty, np.nan, np.array(first)).reshape(shape), second.reshape(shape * 2))
 
 
 def _transport(target: Target, whole: GaussianStatistics) -> tuple[Array, Array]:

@@ -22,13 +22,15 @@ from ivbench.metrics.base import (
     Reference,
     few_prompts,
     missing,
+    or_none,
     require_runs,
     run_scores,
 )
 from ivbench.metrics.floors import FLOOR_DRAWS, NullFloor, null_floor
 from ivbench.metrics.frechet import Target
 from ivbench.metrics.frechet_influence import frechet_influence
-from ivbench.metrics.intervals import LEVEL, Influence, Integers, group_of_prompts
+from ivbench.metrics.influence import Influence
+from ivbench.metrics.intervals import LEVEL, Integers, group_of_prompts
 from ivbench.metrics.protocol import Scalar
 from ivbench.metrics.statistics import Array, GaussianStatistics, merge_all
 from ivbench.results.schema import Counts, Interval, RunScore, Score
@@ -41,37 +43,20 @@ SAMPLES_PER_DIMENSION = 4
 
 @dataclass(frozen=True, eq=False)
 class CellStatistics:
-    """One cell's features, condensed: memory is (R + G) D^2, whatever the number of videos.
+    """One cell's features, condensed: memory is R G D^2 at most, whatever the number of videos.
 
     Attributes:
         videos: [R] videos of each run.
-        by_run: R statistics, over all prompts.
-        by_group: G statistics, over all runs; the groups of `group_of_prompts`.
+        parts: of each run, the statistics of each of the groups of `group_of_prompts`.
     """
 
     videos: Integers
-    by_run: tuple[GaussianStatistics, ...]
-    by_group: tuple[GaussianStatistics, ...]
+    parts: tuple[tuple[GaussianStatistics, ...], ...]
 
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """As arrays to be stored: `videos`, and `run_*` and `group_*` stacked over their first axis."""
-        arrays: dict[str, NDArray[np.generic]] = {"videos": self.videos}
-        for prefix, parts in (("run", self.by_run), ("group", self.by_group)):
-            stored = [part.to_arrays() for part in parts]
-            arrays |= {f"{prefix}_{key}": np.stack([one[key] for one in stored]) for key in stored[0]}
-        return arrays
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> CellStatistics:
-        """What `to_arrays` wrote."""
-        by_run, by_group = (
-            tuple(
-                GaussianStatistics.from_arrays({key: arrays[f"{prefix}_{key}"][i] for key in ("n", "mean", "scatter")})
-                for i in range(len(arrays[f"{prefix}_n"]))
-            )
-            for prefix in ("run", "group")
-        )
-        return cls(arrays["videos"].astype(np.int64), by_run, by_group)
+    @property
+    def by_run(self) -> tuple[GaussianStatistics, ...]:
+        """R statistics, over all prompts."""
+        return tuple(merge_all(run) for run in self.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +68,7 @@ class FrechetEvidence(Evidence):
         dim: feature dimensions.
         pooled: distance of all runs together.
         runs: [R] distance of each run, NaN where it has too few rows.
-        influence: of the groups of prompts on the pooled distance.
+        influence: of each run's part of each group of prompts on the pooled distance.
     """
 
     _videos: Integers
@@ -105,7 +90,8 @@ class FrechetEvidence(Evidence):
             "pooled": np.array(self.pooled),
             "runs": self.runs,
             "first": self.influence.first,
-            "second": self.influence.second,
+            "interaction": np.array(self.influence.interaction),
+            "curvature": np.array(self.influence.curvature),
         }
 
 
@@ -161,8 +147,7 @@ class FrechetMetric(Metric[FrechetEvidence]):
         """
         group_of = group_of_prompts(conditions.num_prompts)
         videos: dict[int, int] = {}
-        runs: dict[int, GaussianStatistics] = {}
-        groups: dict[int, GaussianStatistics] = {}
+        parts: dict[tuple[int, int], GaussianStatistics] = {}
         dim = 0
         for batch in (self._checked(one, conditions) for one in batches):
             dim = batch.features.shape[-1]
@@ -171,15 +156,16 @@ class FrechetMetric(Metric[FrechetEvidence]):
             member = group_of[batch.prompts]
             for group in np.unique(member).tolist():
                 part = GaussianStatistics.of(self.rows(batch.features[member == group]))
-                groups[group] = groups.get(group, empty).merge(part)
-                runs[batch.run] = runs.get(batch.run, empty).merge(part)
-        if not runs:
+                parts[batch.run, group] = parts.get((batch.run, group), empty).merge(part)
+        if not parts:
             raise ShapeError(f"{self.name} got no videos; at least 2 are needed. Sample this cell first.")
         number = int(group_of.max()) + 1
         return CellStatistics(
             np.array([videos[run] for run in sorted(videos)], np.int64),
-            tuple(runs.get(run, GaussianStatistics.empty(dim)) for run in sorted(videos)),
-            tuple(groups.get(group, GaussianStatistics.empty(dim)) for group in range(number)),
+            tuple(
+                tuple(parts.get((run, group), GaussianStatistics.empty(dim)) for group in range(number))
+                for run in sorted(videos)
+            ),
         )
 
     def evidence(self, statistics: CellStatistics, conditions: Conditions) -> FrechetEvidence:
@@ -195,14 +181,15 @@ class FrechetMetric(Metric[FrechetEvidence]):
         """
         reference, ddof = self._reference(conditions), conditions.profile.ddof
         target = Target(reference.statistics, ddof)
-        whole = merge_all(statistics.by_run)
+        by_run = statistics.by_run
+        whole = merge_all(by_run)
         if whole.n <= ddof:
             raise ShapeError(
                 f"{self.name} needs at least {ddof + 1} feature rows, got {whole.n}. "
                 "Use more prompts or runs, or leave this metric out of the suite."
             )
-        runs = [target.distance(run) if run.n > ddof else np.nan for run in statistics.by_run]
-        influence = frechet_influence(target, statistics.by_group)
+        runs = [target.distance(run) if run.n > ddof else np.nan for run in by_run]
+        influence = frechet_influence(target, statistics.parts)
         return FrechetEvidence(statistics.videos, whole.dim, target.distance(whole), np.array(runs), influence)
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> FrechetEvidence:
@@ -212,7 +199,7 @@ class FrechetMetric(Metric[FrechetEvidence]):
             int(arrays["dim"]),
             float(arrays["pooled"]),
             arrays["runs"].astype(np.float64),
-            Influence(arrays["first"].astype(np.float64), arrays["second"].astype(np.float64)),
+            Influence(arrays["first"].astype(np.float64), float(arrays["interaction"]), float(arrays["curvature"])),
         )
 
     def score(
@@ -239,8 +226,10 @@ class FrechetMetric(Metric[FrechetEvidence]):
             decisive and interval is not None,
             notes,
         )
-        first, second = evidence.influence.to_record()
-        return record.model_copy(update={"influence": first, "interaction": second})
+        found = evidence.influence
+        rows = [or_none(run) for run in found.first]
+        told = {"influence": rows, "interaction": found.interaction, "curvature": found.curvature}
+        return record.model_copy(update=told)
 
     def ground_truth(self, conditions: Conditions, dim: int) -> Score:
         """The record of real clips: the null floor's draws, as the same protocol as a cell of that many videos.

@@ -1,4 +1,4 @@
-"""Intervals whose unit is the prompt: cluster bootstrap for means, infinitesimal jackknife for Frechet metrics.
+"""Intervals of means, whose unit is the prompt: cluster bootstrap, and Wilson's for percentages.
 
 Everything is seeded: the same values give the same interval, on every platform.
 """
@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from ivbench.errors import ShapeError
 from ivbench.metrics.statistics import Array
 from ivbench.results.schema import Interval
 
@@ -21,7 +19,6 @@ __all__ = [
     "BOOTSTRAP_DRAWS",
     "FEWEST_PROMPTS",
     "LEVEL",
-    "Influence",
     "bootstrap_interval",
     "group_of_prompts",
     "percentage_interval",
@@ -145,72 +142,3 @@ def group_of_prompts(num_prompts: int) -> Integers:
     group = np.empty(num_prompts, np.int64)
     group[order] = np.arange(num_prompts) % max(groups, 1)
     return group
-
-
-@dataclass(frozen=True, eq=False)
-class Influence:
-    """How an estimate moves with the weights of groups of prompts: all that its interval needs.
-
-    Attributes:
-        first: [G] derivative by the weight of each group, whose sum is 0; NaN for a group without videos.
-        second: [G, G] second derivative by the weights of two groups, 0 on the diagonal.
-    """
-
-    first: Array
-    second: Array
-
-    @property
-    def units(self) -> int:
-        """Groups with videos; one less is the degrees of freedom."""
-        return int(np.isfinite(self.first).sum())
-
-    @property
-    def error(self) -> float:
-        """Standard error: the infinitesimal jackknife without its second-order bias; units >= 2.
-
-        se^2 = G / (G - 1) (sum_g e_g^2 - sum_{g < h} e_gh^2), and at least half of the first term
-
-        The first term alone counts an estimate's quadratic part twice. Of a Frechet distance near its floor, where the
-        gradient vanishes, that is most of it.
-
-        Source: Efron & Stein 1981, "The jackknife estimate of variance", section 4, with derivatives in the place of
-        values without a group (Jaeckel 1972).
-        """
-        linear = float(np.nansum(np.square(self.first)))
-        quadratic = float(np.sum(np.square(self.second))) / 2.0
-        return math.sqrt(self.units / (self.units - 1) * max(linear - quadratic, linear / 2.0))
-
-    def to_record(self) -> tuple[list[float | None], list[float]]:
-        """([G] first, None for NaN; [G (G - 1) / 2] second above the diagonal, row by row, to 6 digits)."""
-        above = self.second[np.triu_indices(len(self.second), 1)]
-        return [float(e) if math.isfinite(e) else None for e in self.first], [float(f"{e:.6g}") for e in above]
-
-    @classmethod
-    def from_record(cls, first: Sequence[float | None], above: Sequence[float]) -> Influence:
-        """What `to_record` gave."""
-        second = np.zeros((len(first), len(first)))
-        second[np.triu_indices(len(first), 1)] = above
-        return cls(np.array(first, np.float64), second + second.T)
-
-    def minus(self, other: Influence) -> Influence:
-        """Of the difference of two estimates over the same groups; a group that one side lacks moves the other alone.
-
-        Raises:
-            ShapeError: another number of groups.
-        """
-        if len(self.first) != len(other.first):
-            raise ShapeError(f"influences of {len(self.first)} and {len(other.first)} groups do not go together.")
-        absent = np.isnan(self.first) & np.isnan(other.first)
-        first = np.nan_to_num(self.first) - np.nan_to_num(other.first)
-        return Influence(np.where(absent, np.nan, first), self.second - other.second)
-
-    def interval(self, estimate: float) -> Interval | None:
-        """The interval estimate +- t_{G-1} se, or None with fewer than 2 groups.
-
-        The bias of a Frechet distance by its sample size stays in the estimate.
-        """
-        if self.units < 2:
-            return None
-        reach = float(special.stdtrit(self.units - 1, (1 + LEVEL) / 2)) * self.error
-        method = f"infinitesimal jackknife of second order over {self.units} groups of prompts, reference held fixed"
-        return Interval(low=estimate - reach, high=estimate + reach, level=LEVEL, method=method)

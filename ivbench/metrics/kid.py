@@ -19,10 +19,12 @@ from ivbench.metrics.base import (
     Metric,
     few_prompts,
     missing,
+    or_none,
     require_runs,
     run_scores,
 )
-from ivbench.metrics.intervals import Influence, Integers, group_of_prompts
+from ivbench.metrics.influence import Influence
+from ivbench.metrics.intervals import Integers, group_of_prompts
 from ivbench.metrics.protocol import Scalar
 from ivbench.metrics.statistics import Array, finite_features
 from ivbench.results.schema import Counts, Score
@@ -95,7 +97,7 @@ class KIDEvidence(Evidence):
         counted: [R] videos of each run.
         pooled: of all runs together.
         runs: [R] of each run, NaN where it has too few frames.
-        influence: of the groups of videos on the complete estimate.
+        influence: of each run's part of each group of prompts on the complete estimate.
     """
 
     counted: Integers
@@ -115,7 +117,8 @@ class KIDEvidence(Evidence):
             "pooled": np.array(self.pooled),
             "runs": self.runs,
             "first": self.influence.first,
-            "second": self.influence.second,
+            "interaction": np.array(self.influence.interaction),
+            "curvature": np.array(self.influence.curvature),
         }
 
 
@@ -140,15 +143,17 @@ class KID(Metric[KIDEvidence]):
             raise ShapeError(f"{self.name} needs at least 2 frames, got fewer. Score more videos.")
         reference, estimate = self._rows(conditions), _estimator(conditions)
         features = np.concatenate([rows for _, _, rows in parts])
-        member = np.concatenate([groups for _, groups, _ in parts])
+        groups, places = int(group_of.max()) + 1, {run: place for place, run in enumerate(videos)}
+        member = np.concatenate([places[run] * groups + group for run, group, _ in parts])
         runs = [estimate(np.concatenate([rows for run, _, rows in parts if run == one]), reference) for one in videos]
         pooled = runs[0] if len(runs) == 1 else estimate(features, reference)
-        influence = kid_influence(features, member, int(group_of.max()) + 1, reference)
+        influence = kid_influence(features, member, (len(videos), groups), reference)
         return KIDEvidence(np.array(list(videos.values()), np.int64), pooled, np.array(runs), influence)
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> KIDEvidence:
         """Evidence from what its `to_arrays` wrote."""
-        influence = Influence(arrays["first"].astype(np.float64), arrays["second"].astype(np.float64))
+        first = arrays["first"].astype(np.float64)
+        influence = Influence(first, float(arrays["interaction"]), float(arrays["curvature"]))
         runs = arrays["runs"].astype(np.float64)
         return KIDEvidence(arrays["videos"].astype(np.int64), float(arrays["pooled"]), runs, influence)
 
@@ -178,8 +183,10 @@ class KID(Metric[KIDEvidence]):
             not few,
             few,
         )
-        first, second = evidence.influence.to_record()
-        return record.model_copy(update={"influence": first, "interaction": second})
+        found = evidence.influence
+        rows = [or_none(run) for run in found.first]
+        told = {"influence": rows, "interaction": found.interaction, "curvature": found.curvature}
+        return record.model_copy(update=told)
 
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
         chosen = conditions.profile.kid
@@ -200,18 +207,19 @@ class KID(Metric[KIDEvidence]):
         return finite_features(reference.rows)
 
 
-def kid_influence(features: Array, member: Integers, groups: int, reference: Array) -> Influence:
-    """Derivatives of the complete estimate by the weights of groups of generated rows.
+def kid_influence(features: Array, member: Integers, parts: tuple[int, int], reference: Array) -> Influence:
+    """Derivatives of the complete estimate by the weights of parts of the generated rows.
 
-    f(w) = S(w) / N(w) - 2 C(w) / n(w), S = sum_gh w_g w_h S_gh: kernel sums over pairs of two groups, N: their numbers,
-    C: sums of each group's mean kernel with the reference, n: rows.
+    f(w) = S(w) / N(w) - 2 C(w) / n(w), S = sum_gh w_g w_h S_gh: kernel sums over pairs of two parts, N: their numbers,
+    C: sums of each part's mean kernel with the reference, n: rows.
 
     Args:
         features: [n, D] float64.
-        member: [n] group of each row.
-        groups: G.
+        member: [n] part of each row: run x G + group.
+        parts: (R, G).
         reference: [m, D] float64.
     """
+    groups = parts[0] * parts[1]
     size = np.bincount(member, minlength=groups).astype(np.float64)
     sums = _pairs(features, member, groups)
     numbers: Array = np.outer(size, size) - np.diag(size)
@@ -220,7 +228,8 @@ def kid_influence(features: Array, member: Integers, groups: int, reference: Arr
     none = np.zeros((groups, groups))
     line, bend = _ratio(float(cross.sum()), cross, none, float(size.sum()), size, none)
     second = (second - 2.0 * bend) * ~np.eye(groups, dtype=bool)
-    return Influence(np.where(size > 0, first - 2.0 * line, np.nan), second)
+    first = np.where(size > 0, first - 2.0 * line, np.nan)
+    return Influence.of_parts(first.reshape(parts), second.reshape(parts * 2))
 
 
 def _ratio(s: float, s1: Array, s2: Array, n: float, n1: Array, n2: Array) -> tuple[Array, Array]:

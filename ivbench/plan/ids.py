@@ -25,7 +25,7 @@ __all__ = [
     "task_id",
 ]
 
-TASK_FORMAT = {"encode": 1, "input": 1, "sample": 1, "extract": 1, "score": 3}
+TASK_FORMAT = {"encode": 1, "input": 1, "sample": 1, "extract": 1, "score": 4}
 """By kind; raised when a result changes its meaning or form: stored entries of that kind are then computed anew."""
 
 Payload = dict[str, Any]

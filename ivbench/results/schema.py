@@ -6,9 +6,9 @@ statistic. Older versions are upgraded on read (`ivbench.results.upgrade`).
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 __all__ = [
     "RESULTS_VERSION",
@@ -79,15 +79,16 @@ class Score(Record):
         default_factory=list,
         description="of a mean: a list a run, the value of each prompt in suite order; None = no video of it",
     )
-    influence: list[float | None] = Field(
+    influence: list[list[float | None]] = Field(
         default_factory=list,
-        description="of a Frechet metric: the derivative of the value by the weight of each group of prompts; None = a "
-        "group without videos",
+        description="of a Frechet metric: a list a run, the derivative of the value by the weight of the run's videos "
+        "of each group of prompts; None = no video of it",
     )
-    interaction: list[float] = Field(
-        default_factory=list,
-        description="of a Frechet metric: the second derivative by the weights of two groups, above the diagonal, row "
-        "by row, to 6 digits",
+    interaction: float = Field(
+        default=0.0, description="of a Frechet metric: sum over pairs of groups of the squared second derivative"
+    )
+    curvature: float = Field(
+        default=0.0, description="of a Frechet metric: variance of its quadratic part by noise, prompts held fixed"
     )
     mean: float = Field(description="mean over runs")
     stderr: float | None = Field(description="standard error over runs; None with one run")
@@ -102,20 +103,12 @@ class Score(Record):
     decisive: bool = Field(default=True, description="False where too few samples: shown, decides nothing")
     notes: list[str] = Field(default_factory=list, description="warnings shown beside the number")
 
-    @field_validator("by_prompt")
+    @field_validator("by_prompt", "influence")
     @classmethod
     def _one_length(cls, rows: list[list[float | None]]) -> list[list[float | None]]:
         if len({len(row) for row in rows}) > 1 or [] in rows:
-            raise ValueError("every run has a value, or none, of every prompt")
+            raise ValueError("every run has a value, or none, of every prompt or group of prompts")
         return rows
-
-
-    @model_validator(mode="after")
-    def _one_value_a_pair(self) -> Self:
-        groups = len(self.influence)
-        if len(self.interaction) != groups * (groups - 1) // 2:
-            raise ValueError(f"interaction has {len(self.interaction)} values for {groups} groups")
-        return self
 
 
 class StageCost(Record):

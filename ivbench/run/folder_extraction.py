@@ -129,7 +129,6 @@ class Extraction:
         made: Extractor = registry.load("network", choice.name)(weights, choice, self._choices.device)
         return made
 
-
     def _clip(self) -> Extractor:
         choice = self.profile.image_text
         if choice is None:

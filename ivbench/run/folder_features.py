@@ -215,4 +215,3 @@ def blocks(found: FolderFeatures, kind: str) -> Iterator[tuple[NDArray[np.int64]
         places = np.array(by_length[length], np.int64)
         stacked = np.stack([found.features[place] for place in by_length[length]])
         yield places, stacked[:, 0] if kind == "clips" else stacked
-

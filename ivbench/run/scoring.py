@@ -41,7 +41,7 @@ __all__ = ["Scoring"]
 
 _ALL_PAIRS = 8
 """Up to this many cells every pair is compared; beyond it, every cell with the first and with each metric's best."""
-_FORMAT = 4
+_FORMAT = 5
 _BANK = 16
 """Real clips of each prompt that the null floor draws from; three times a cell's videos of it where these are more."""
 

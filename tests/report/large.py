@@ -74,12 +74,11 @@ def _score(score: Score, draw: np.random.Generator, prompts: int, worse: float) 
     value = (score.value / worse if score.higher_is_better else score.value * worse) * float(draw.uniform(0.97, 1.03))
     by_prompt = [] if score.metric in FRECHET else draw.normal(value, 4.0, (len(SEEDS), prompts)).tolist()
     groups = 32 if score.metric in FRECHET else 0
-    influence, interaction = draw.normal(0.0, 0.1, groups).tolist(), draw.normal(0.0, 0.01, groups * (groups - 1) // 2)
+    influence = draw.normal(0.0, 0.1, (len(SEEDS), groups)).tolist() if groups else []
     assert score.interval is not None
     half = (score.interval.high - score.interval.low) / 2
     interval = score.interval.model_copy(update={"low": value - half, "high": value + half})
     more = {"by_prompt": by_prompt, "influence": influence, "interval": interval}
-    more["interaction"] = [round(value, 6) for value in interaction.tolist()]
     return score.model_copy(update={"value": value, "mean": value, **more})
 
 

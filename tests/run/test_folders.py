@@ -217,8 +217,6 @@ def test_the_commands_mistakes_are_one_line(arguments: list[str], said: str, tmp
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-
-
 def test_statistics_stand_in_for_their_folder_and_say_what_made_them(tmp_path: Path) -> None:
     videos(tmp_path / "gen", 4, 0)
     videos(tmp_path / "ref", 5, 1)

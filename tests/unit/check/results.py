@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ivbench.metrics.intervals import Influence, bootstrap_interval
+from ivbench.metrics.influence import Influence
+from ivbench.metrics.intervals import bootstrap_interval
 from ivbench.results.schema import CascadeInfo, Cell, Counts, Results, RunScore, Score, SuiteInfo
 
 CLIP, FVD = "CLIP score [probe]", "FVD [probe]"
+SEEDS = count()
 
 
 def mean_score(values: NDArray[np.floating[Any]], **changes: Any) -> Score:
@@ -35,20 +38,19 @@ def mean_score(values: NDArray[np.floating[Any]], **changes: Any) -> Score:
 
 
 def frechet_score(value: float, influence: NDArray[np.floating[Any]], **changes: Any) -> Score:
-    """An FVD from the influence of each group."""
-    first, second = Influence(influence, np.zeros((len(influence), len(influence)))).to_record()
+    """An FVD of two runs from their influence [2, G]; other seeds each, so its noise is its own."""
+    seeds = next(SEEDS), next(SEEDS)
     fields: dict[str, Any] = {
         "metric": "fvd",
         "label": FVD,
         "protocol": "fvd/ivbench@1+bb",
         "fields": {"ddof": 1},
         "value": value,
-        "runs": [],
-        "influence": first,
-        "interaction": second,
+        "runs": [RunScore(seed=seed, value=value) for seed in seeds],
+        "influence": influence.tolist(),
         "mean": value,
         "stderr": None,
-        "interval": Influence(influence, np.zeros((1, 1))).interval(value),
+        "interval": Influence(influence, 0.0, 0.0).interval(value),
         "higher_is_better": False,
         "counts": Counts(generated=64, failed=0, used=64, reference=2048),
     }

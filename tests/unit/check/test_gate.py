@@ -85,10 +85,10 @@ def test_no_change_refuses_a_gain_too() -> None:
 
 
 def test_lower_is_better_is_turned() -> None:
-    influence = np.random.default_rng(4).normal(0.0, 0.02, 20)
+    influence = np.random.default_rng(4).normal(0.0, 0.02, (2, 20))
     gate = Gate(rules=(Rule(metric=FVD, margin=1.0),))
     for shift, state in ((-3.0, "pass"), (3.0, "regression")):
-        new = frechet_score(10.0 + shift, influence + np.random.default_rng(5).normal(0, 0.02, 20))
+        new = frechet_score(10.0 + shift, influence + np.random.default_rng(5).normal(0, 0.02, (2, 20)))
         assert judged(frechet_score(10.0, influence), new, gate).state == state
 
 
@@ -111,7 +111,7 @@ def test_whatever_is_missing_fails(what: str, old: Any, new: Any) -> None:
 
 def test_a_cell_of_the_baseline_without_the_rules_metric_fails() -> None:
     values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
-    for other in ([], [frechet_score(10.0, np.random.default_rng(4).normal(0.0, 0.02, 20))]):
+    for other in ([], [frechet_score(10.0, np.random.default_rng(4).normal(0.0, 0.02, (2, 20)))]):
         same = results({"a": [mean_score(values)], "b": other})
         outcome = judge_changes(compare(same, same), GATE)
         assert (outcome.exit_code, outcome.missing) == (2, (f"b: no {CLIP}",))
@@ -216,7 +216,7 @@ def test_a_gate_of_files_without_noise_is_refused() -> None:
 
 def test_metrics_that_decide_nothing_get_no_rule_and_are_named() -> None:
     first, second = pair(np.random.default_rng(10))
-    idle = frechet_score(10.0, np.random.default_rng(4).normal(0.0, 0.02, 20), decisive=False)
+    idle = frechet_score(10.0, np.random.default_rng(4).normal(0.0, 0.02, (2, 20)), decisive=False)
     comparison = compare(results({"a": [first, idle]}), results({"a": [second, idle]}))
     gate = measured_gate(comparison)
     assert [rule.metric for rule in gate.rules] == [CLIP]

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from ivbench.errors import ShapeError
 from ivbench.metrics.intervals import (
-    Influence,
     bootstrap_interval,
     group_of_prompts,
     percentage_interval,
@@ -72,7 +70,6 @@ def test_values_that_vary_less_have_a_narrower_interval_and_equal_ones_still_hav
 def test_one_prompt_has_no_interval() -> None:
     assert percentage_interval(np.array([100.0])) is None
     assert bootstrap_interval(np.array([1.0])) is None
-    assert Influence(np.zeros(1), np.zeros((1, 1))).interval(1.0) is None
 
 
 @pytest.mark.parametrize(
@@ -84,43 +81,3 @@ def test_prompts_are_dealt_evenly_into_at_least_20_groups_where_there_are_so_man
     assert len(sizes) == groups
     assert sizes.max() - sizes.min() <= 1
     assert np.array_equal(group_of_prompts(prompts), group_of_prompts(prompts))
-
-
-def test_the_influences_of_a_mean_give_the_classic_interval() -> None:
-    values = np.random.default_rng(2).normal(size=30)
-    interval = Influence((values - values.mean()) / 30, np.zeros((30, 30))).interval(float(values.mean()))
-    classic = special.stdtrit(29, 0.975) * values.std(ddof=1) / np.sqrt(30)
-    assert interval is not None
-    assert interval.high - values.mean() == pytest.approx(classic, rel=1e-10)
-    assert values.mean() - interval.low == pytest.approx(classic, rel=1e-10)
-
-
-def test_the_error_of_a_square_counts_its_quadratic_part_once() -> None:
-    """The square of a mean of D values around 0 is all quadratic: variance 2 D / G^2; plain jackknife: twice that."""
-    generator, groups, dim = np.random.default_rng(5), 30, 300
-    variances = []
-    for _ in range(500):
-        z = generator.normal(size=(groups, dim))
-        centred = (z - z.mean(axis=0)) / groups
-        second = 2.0 * centred @ centred.T * ~np.eye(groups, dtype=bool)
-        variances.append(Influence(2.0 * centred @ z.mean(axis=0), second).error ** 2)
-    assert np.mean(variances) == pytest.approx(2 * dim / groups**2, rel=0.1)
-
-
-def test_a_record_of_an_influence_comes_back_to_6_digits() -> None:
-    generator = np.random.default_rng(6)
-    second = generator.normal(size=(5, 5))
-    one = Influence(np.array([0.5, np.nan, -1.0, 0.25, 0.25]), (second + second.T) * ~np.eye(5, dtype=bool))
-    first, above = one.to_record()
-    assert (first[1], len(above)) == (None, 10)
-    back = Influence.from_record(first, above)
-    np.testing.assert_array_equal(back.first, one.first)
-    np.testing.assert_allclose(back.second, one.second, rtol=1e-5)
-    assert (one.units, back.units) == (4, 4)
-
-
-def test_a_group_that_one_side_lacks_moves_the_other_alone() -> None:
-    a, b = (Influence(np.array(first), np.zeros((3, 3))) for first in ([1.0, -1.0, np.nan], [np.nan, 2.0, np.nan]))
-    np.testing.assert_array_equal(a.minus(b).first, [1.0, -3.0, np.nan])
-    with pytest.raises(ShapeError, match="2 and 3 groups"):
-        Influence(np.zeros(2), np.zeros((2, 2))).minus(b)

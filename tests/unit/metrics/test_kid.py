@@ -61,7 +61,7 @@ def test_subsets_of_everything_are_the_complete_estimate() -> None:
 
 def test_influence_is_the_derivative_by_the_weights_of_groups() -> None:
     x, y, member = rows(30), rows(25, shift=0.4), np.arange(30) % 4
-    found = kid_influence(x, member, 5, y)
+    found = kid_influence(x, member, (1, 5), y)
     kernel, cross = cubic_kernel(x, x), cubic_kernel(x, y).mean(axis=1)
     np.fill_diagonal(kernel, 0)
 
@@ -72,15 +72,17 @@ def test_influence_is_the_derivative_by_the_weights_of_groups() -> None:
 
     step, unit = 1e-4, np.eye(5)
     slope = [(estimate(1 + step * e) - estimate(1 - step * e)) / (2 * step) for e in unit[:4]]
-    np.testing.assert_allclose(found.first[:4], slope, rtol=1e-5)
-    assert np.isnan(found.first[4])
-    bend = (
-        estimate(1 + step * (unit[0] + unit[1]))
-        - estimate(1 + step * (unit[0] - unit[1]))
-        - estimate(1 - step * (unit[0] - unit[1]))
-        + estimate(1 - step * (unit[0] + unit[1]))
-    ) / (4 * step * step)
-    assert found.second[0, 1] == pytest.approx(bend, rel=1e-3)
+    np.testing.assert_allclose(found.first[0, :4], slope, rtol=1e-5)
+    assert np.isnan(found.first[0, 4])
+    bends = [
+        estimate(1 + step * (unit[g] + unit[h]))
+        - estimate(1 + step * (unit[g] - unit[h]))
+        - estimate(1 - step * (unit[g] - unit[h]))
+        + estimate(1 - step * (unit[g] + unit[h]))
+        for g in range(4)
+        for h in range(g)
+    ]
+    assert found.interaction == pytest.approx(np.sum(np.square(np.array(bends) / (4 * step * step))), rel=1e-3)
 
 
 def scored(videos: int = 30, frames: int = 2, subsets: Subsets | None = None):  # type: ignore[no-untyped-def]

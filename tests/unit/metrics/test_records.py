@@ -23,9 +23,8 @@ from ivbench.metrics import (
     frechet_distance_of_features,
 )
 from ivbench.metrics.differences import difference, paired
-from ivbench.metrics.frechet_metric import CellStatistics
 from ivbench.metrics.intervals import group_of_prompts
-from ivbench.results.schema import Score
+from ivbench.results.schema import RunScore, Score
 from tests.unit.metrics.cells import batches, conditions
 
 FRECHET = ["frame_fid", "frame_fid_video_average", "frame_fid_first_frame", "fvd"]
@@ -130,7 +129,7 @@ def test_a_means_record_holds_the_value_of_every_prompt_in_every_run(name: str) 
     for run, row in enumerate(score.by_prompt):
         assert row == videos.columns["value"][videos.run == run].tolist()
     assert np.mean(score.by_prompt) == pytest.approx(score.value)
-    assert score.influence == score.interaction == []
+    assert score.influence == []
 
 
 def test_a_prompt_that_one_side_lacks_is_left_out_of_a_paired_difference() -> None:
@@ -224,15 +223,21 @@ def test_the_influence_of_a_group_is_what_videos_more_of_it_change(name: str) ->
         repeated = [features[:, np.repeat(np.arange(P), copies + sign * (group == g))] for sign in (1, -1)]
         more, less = (GaussianStatistics.of(metric.rows(one.reshape(-1, *one.shape[2:]))) for one in repeated)
         slope = (frechet_distance(more, target, 0) - frechet_distance(less, target, 0)) * copies / 2
-        assert evidence.influence.first[g] == pytest.approx(slope, rel=1e-3, abs=1e-6)
+        assert evidence.influence.by_group[g] == pytest.approx(slope, rel=1e-3, abs=1e-6)
 
 
-def test_the_difference_of_frechet_metrics_has_the_difference_of_the_influences() -> None:
-    a, b = scored("frame_fid"), scored("frame_fid", 0.8, 2)
-    both, found = a.evidence.influence.minus(b.evidence.influence), paired(a.score, b.score)
-    assert found is not None
-    assert (found.error, found.units) == (pytest.approx(both.error, rel=1e-4), 30)
-    assert both.error < np.hypot(a.evidence.influence.error, b.evidence.influence.error)
+def test_a_difference_of_frechet_metrics_is_by_noise_and_of_one_run_over_prompts() -> None:
+    a, b = scored("frame_fid").score, scored("frame_fid", 0.8, 2).score
+    same, other = paired(a, b), paired(a, b.model_copy(update={"runs": [RunScore(seed=s, value=0.0) for s in (7, 8)]}))
+    assert same is not None
+    assert other is not None
+    assert "noise of 2 runs that both share" in same.interval.method
+    assert "noise of 2 and 2 runs" in other.interval.method
+    assert (same.units, other.units) == (P + 1, 2 * P + 1)
+    alone = [one.model_copy(update={"influence": one.influence[:1]}) for one in (a, b)]
+    single = paired(*alone)
+    assert single is not None
+    assert f"infinitesimal jackknife over {P} groups" in single.interval.method
 
 
 def test_shared_noise_makes_a_paired_difference_tighter_than_its_sides() -> None:
@@ -339,22 +344,14 @@ def test_a_floor_of_another_number_of_clips_is_said() -> None:
         metric.ground_truth(setting("frame_fid"), D)
 
 
-def test_cell_statistics_come_back_from_arrays() -> None:
-    metric, chosen = registry.load("metric", "frame_fid")(), setting("frame_fid")
-    statistics = metric.statistics(batches(cell("frame_fid")), chosen)
-    back = metric.evidence(CellStatistics.from_arrays(statistics.to_arrays()), chosen)
-    assert back.pooled == metric.evidence(statistics, chosen).pooled
-    assert back.videos.tolist() == [30, 30]
-
-
 def test_a_group_whose_videos_all_failed_has_no_influence() -> None:
     metric, chosen = registry.load("metric", "frame_fid")(), setting("frame_fid")
     evidence = metric.gather(batches(cell("frame_fid")[:, :25]), chosen)
-    assert np.isnan(evidence.influence.first).sum() == 5
+    assert np.isnan(evidence.influence.by_group).sum() == 5
     record = metric.score(evidence, chosen, [0, 1])
     assert "over 25 groups" in record.interval.method
-    assert record.influence.count(None) == 5
-    assert "over 25 groups" in difference("a", record, "b", record).interval.method
+    assert [run.count(None) for run in record.influence] == [5, 5]
+    assert "in 25 groups" in difference("a", record, "b", record).interval.method
 
 
 def test_ddof_is_part_of_the_protocol_and_of_the_number() -> None:

@@ -100,3 +100,18 @@ def test_other_dimensions_and_too_few_rows_are_refused() -> None:
         target.distance(gaussian(np.zeros(4), np.eye(4)))
     with pytest.raises(ShapeError, match="one D and over 1 rows"):
         frechet_distance_of_features(np.zeros((1, 3)), np.zeros((5, 3)))
+
+
+@pytest.mark.parametrize("decay", [0, 4, 8, 16, 28])
+@pytest.mark.parametrize("rows", [200, 800])
+def test_the_fast_route_of_large_covariances_is_as_exact_as_singular_values(decay: int, rows: int) -> None:
+    draw = np.random.default_rng(decay)
+    turn = np.linalg.qr(draw.normal(size=(300, 300)))[0]
+    scale = np.exp(-np.arange(300) / 300 * decay)
+    a, b = ((draw.normal(size=(rows, 300)) * scale * s) @ turn for s in (1.0, 1.1))
+    centred = [(x - x.mean(axis=0)) / np.sqrt(rows - 1) for x in (a, b)]
+    cross = float(np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False).sum())
+    traces = sum(float(np.sum(np.square(x))) for x in centred)
+    expected = float(np.sum(np.square(a.mean(axis=0) - b.mean(axis=0)))) + traces - 2 * cross
+    found = frechet_distance(GaussianStatistics.of(a), GaussianStatistics.of(b))
+    assert found == pytest.approx(expected, rel=1e-9 if decay < 16 else 1e-7, abs=1e-9 * traces)

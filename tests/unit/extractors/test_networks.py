@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ivbench.config import Network, ResizeStep, profile, profile_names
 from ivbench.errors import ConfigError, MissingFileError, NonFiniteError, ShapeError
 from ivbench.extractors import Extractor, ManyExtractor
 from ivbench.extractors.torch_i3d import I3DExtractor
+from ivbench.extractors.torch_i3d_torchscript import I3DTorchScript
 from ivbench.extractors.torch_inception import InceptionExtractor
 from ivbench.extractors.torch_inception_net import TAPS, FIDInception
 from ivbench.extractors.weights import Weights, find_weights, manifest
@@ -81,6 +83,37 @@ def test_i3d_needs_nine_frames_and_reads_any_size(i3d: Weights) -> None:
     np.testing.assert_allclose(features[1], extractor.extract(clips[1][None])[0], rtol=1e-4, atol=1e-3)
     with pytest.raises(ShapeError, match="at least 9 frames, got 8"):
         extractor.extract(clips[0][None, :8])
+
+
+class _StyleGANV(torch.nn.Module):
+    """The interface of i3d_torchscript.pt: pixels in [0, 255] go in, it rescales and resizes as it is told."""
+
+    def forward(self, x: torch.Tensor, rescale: bool, resize: bool, return_features: bool) -> torch.Tensor:
+        if not (rescale and resize and return_features):
+            return torch.zeros(1)
+        scaled = 2.0 * x / 255.0 - 1.0
+        return scaled.mean((3, 4)).flatten(1)[:, :1].repeat(1, 400) * torch.arange(400.0)
+
+
+def test_stylegan_vs_torchscript_gets_raw_pixels_and_its_flags(folder: Path, inception: Weights) -> None:
+    path = folder / "i3d_torchscript.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scripting warns of its own age
+        torch.jit.script(_StyleGANV()).save(str(path))
+        choice = profile("stylegan-v-2048-16f").network("clips")
+        extractor = I3DTorchScript(find_weights("i3d-torchscript", {"i3d-torchscript": path}), choice)
+    clip = np.random.default_rng(0).integers(0, 256, (16, 20, 30, 3), dtype=np.uint8)
+    expected = (2.0 * clip[0, ..., 0].mean() / 255.0 - 1.0) * np.arange(400.0)
+    np.testing.assert_allclose(extractor.extract(clip[None])[0], expected, rtol=1e-4)
+    step = ResizeStep(kernel="torch-bilinear", size=224)
+    with pytest.raises(ConfigError, match="resizes and scales by itself"):
+        I3DTorchScript(extractor_weights(path), choice.model_copy(update={"resize": (step,)}))
+    with pytest.raises(ConfigError, match="no TorchScript archive"):
+        I3DTorchScript(extractor_weights(inception.path), choice)
+
+
+def extractor_weights(path: Path) -> Weights:
+    return Weights("i3d-torchscript", path, "d" * 64, False)
 
 
 def test_a_wrong_output_is_refused_before_anything_loads(inception: Weights) -> None:

@@ -25,6 +25,8 @@ _FORMAT = 1
 _FRAMES_AT_ONCE = 64
 """Videos are handed to the extractor when they have so many frames together."""
 _READERS = 2
+_BLOCK = 512
+"""Videos whose features a metric is given at once: its float64 copies stay small."""
 Floats = NDArray[np.float32]
 
 
@@ -212,6 +214,7 @@ def blocks(found: FolderFeatures, kind: str) -> Iterator[tuple[NDArray[np.int64]
     for place, part in enumerate(found.features):
         by_length.setdefault(len(part), []).append(place)
     for length in sorted(by_length):
-        places = np.array(by_length[length], np.int64)
-        stacked = np.stack([found.features[place] for place in by_length[length]])
-        yield places, stacked[:, 0] if kind == "clips" else stacked
+        for start in range(0, len(by_length[length]), _BLOCK):
+            places = by_length[length][start : start + _BLOCK]
+            stacked = np.stack([found.features[place] for place in places])
+            yield np.array(places, np.int64), stacked[:, 0] if kind == "clips" else stacked

@@ -103,6 +103,16 @@ def test_equal_folders_have_distance_zero_and_mixed_sizes_and_lengths_are_fine(t
     assert [score.metric for score in found] == ["frame_fid", "kid"]
 
 
+def test_features_in_many_blocks_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    videos(tmp_path / "gen", 7, 0)
+    videos(tmp_path / "ref", 9, 1)
+    whole = scored(tmp_path).results.cells[0].scores[0]
+    monkeypatch.setattr("ivbench.run.folder_features._BLOCK", 2)
+    parts = scored(tmp_path).results.cells[0].scores[0]
+    assert parts.value == pytest.approx(whole.value, rel=1e-9)
+    assert parts.protocol == whole.protocol
+
+
 def test_broken_files_are_left_out_and_counted(tmp_path: Path) -> None:
     videos(tmp_path / "gen", 3, 0)
     videos(tmp_path / "ref", 3, 1)

@@ -7,15 +7,17 @@ from pathlib import Path
 import click
 
 from ivbench.cli.options import not_an_input, results_file
+from ivbench.errors import ConfigError
+from ivbench.registry import names
 
 __all__ = ["export"]
 
-_SUFFIX = {"csv": "csv", "parquet": "parquet", "latex": "tex", "markdown": "md", "lm-eval": "lm-eval.json"}
+_SUFFIX = {"latex": "tex", "markdown": "md", "lm-eval": "lm-eval.json"}
 
 
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--format", "kind", type=click.Choice(list(_SUFFIX)), required=True, help="What to write.")
+@click.option("--format", "kind", type=click.Choice(names("export")), required=True, help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: beside the first RESULTS]")
 def export(results: tuple[Path, ...], kind: str, out: Path | None) -> None:
     """Write results as CSV, Parquet, markdown, LaTeX or lm-eval.
@@ -28,7 +30,7 @@ def export(results: tuple[Path, ...], kind: str, out: Path | None) -> None:
     from ivbench.results.atomic import write_bytes
 
     sources = [results_file(path) for path in results]
-    target = out or sources[0].with_name(f"results-export.{_SUFFIX[kind]}")
+    target = out or sources[0].with_name(f"results-export.{_SUFFIX.get(kind, kind)}")
     not_an_input(target, *sources)
     content = exported(kind, list(zip(_names(sources), map(read_results, sources), strict=True)))
     write_bytes(target, content)
@@ -36,6 +38,14 @@ def export(results: tuple[Path, ...], kind: str, out: Path | None) -> None:
 
 
 def _names(sources: list[Path]) -> list[str]:
-    """Each file's folder; where two are alike, the whole path."""
-    names = [path.resolve().parent.name for path in sources]
-    return names if len(set(names)) == len(names) else [str(path) for path in sources]
+    """Each file's folder; where two are alike, the whole path.
+
+    Raises:
+        ConfigError: a file is named twice: its rows would stand twice too.
+    """
+    whole = [path.resolve() for path in sources]
+    for place, path in enumerate(whole):
+        if path in whole[:place]:
+            raise ConfigError(f"{sources[place]} is given twice. Give each results file once.")
+    folders = [path.parent.name for path in whole]
+    return folders if len(set(folders)) == len(folders) else [str(path) for path in sources]

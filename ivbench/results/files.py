@@ -27,6 +27,7 @@ CSV_COLUMNS = (
     "seed",
     "value",
     "unit",
+    "higher_is_better",
     "mean",
     "stderr",
     "low",
@@ -37,6 +38,8 @@ CSV_COLUMNS = (
     "used",
     "reference",
     "decisive",
+    "guidance_w",
+    "scale_g",
     "nfe",
     "flops",
     "seconds",
@@ -110,6 +113,7 @@ def _rows(cell: Cell | None, score: Score) -> list[dict[str, Any]]:
         "extractor_label": score.label,
         "protocol": score.protocol,
         "unit": score.unit,
+        "higher_is_better": score.higher_is_better,
         **score.counts.model_dump(),
         "decisive": score.decisive,
         **(_of_cell(cell) if cell else {}),
@@ -125,10 +129,12 @@ def _rows(cell: Cell | None, score: Score) -> list[dict[str, Any]]:
 
 
 def _of_cell(cell: Cell) -> dict[str, Any]:
-    """Costs and settings; no seconds where a stage was not timed."""
+    """Guidance, costs and settings; no seconds where a stage was not timed."""
     times = [cost.seconds for cost in cell.costs]
     timed = [time for time in times if time is not None]
     return {
+        "guidance_w": cell.guidance_w,
+        "scale_g": cell.scale_g,
         "nfe": sum(cost.nfe for cost in cell.costs),
         "flops": sum(cost.flops for cost in cell.costs),
         "seconds": sum(timed) if timed and len(timed) == len(times) else None,

@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +22,7 @@ from ivbench.registry import names
 from ivbench.report.exports import export
 from ivbench.report.exports.latex import escaped
 from ivbench.report.exports.markdown import markdown_table
+from ivbench.report.names import distinct
 from ivbench.results import Results, read_results, write_csv, write_results
 from tests.report.fixtures import make_results
 
@@ -39,7 +43,16 @@ def test_csv_has_the_rows_of_results_csv_and_a_name(results: Results, tmp_path: 
     write_csv(results, tmp_path / "results.csv")
     own = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text())))
     exported = list(csv.DictReader(io.StringIO(export("csv", [("a", results), ("b", results)]).decode())))
-    assert [{key: value for key, value in row.items() if key != "results"} for row in exported] == own * 2
+    assert [{key: row[key] for key in own[0]} for row in exported] == own * 2
+    origin = {key: exported[0][key] for key in exported[0] if key not in own[0]}
+    assert origin == {
+        "results": "a",
+        "suite": results.suite.name,
+        "suite_digest": results.suite.digest,
+        "cascade": results.cascade.name,
+        "cascade_digest": results.cascade.digest,
+        "created": results.created,
+    }
     assert [row["results"] for row in exported] == ["a"] * len(own) + ["b"] * len(own)
 
 
@@ -51,9 +64,42 @@ def test_parquet_reads_back_with_types(results: Results, tmp_path: Path) -> None
     assert kinds["generated"] == "int64"
     assert kinds["decisive"] == "bool"
     assert kinds["protocol"] == "string"
+    assert (kinds["setting.w"], kinds["setting.steps"], kinds["setting.sampler"]) == ("double", "int64", "string")
     rows = [row for row in table.to_pylist() if row["row"] == "headline" and row["cell"] != "ground-truth"]
     expected = [score.value for cell in results.cells for score in cell.scores]
     assert [row["value"] for row in rows] == expected
+    assert {(row["setting.w"], row["guidance_w"], row["scale_g"]) for row in rows} == {(0.0, 0.0, 1.0), (3.0, 3.0, 4.0)}
+
+
+def with_settings(results: Results, values: list[Any]) -> Results:
+    cells = [
+        cell.model_copy(update={"settings": {"x": value}}) for cell, value in zip(results.cells, values, strict=True)
+    ]
+    return results.model_copy(update={"cells": cells})
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "read"),
+    [
+        ([1, None, 3, 4], "int64", {1, None, 3, 4}),
+        ([1, 2.5, None, 4], "double", {1.0, 2.5, None, 4.0}),
+        ([True, False, None, True], "bool", {True, False, None}),
+        ([True, 1, None, 2], "string", {"True", "1", None, "2"}),
+        ([1, "2/1", None, 2.5], "string", {"1", "2/1", None, "2.5"}),
+        ([None, None, None, None], "string", {None}),
+    ],
+)
+def test_a_setting_has_the_narrowest_type_that_holds_all_of_it(
+    results: Results, values: list[Any], kind: str, read: set[Any]
+) -> None:
+    table = pq.read_table(io.BytesIO(export("parquet", [("a", with_settings(results, values))])))
+    assert str(table.schema.field("setting.x").type) == kind
+    assert set(table.column("setting.x").to_pylist()) == read | {None}  # the ground truth has no settings
+
+
+def test_a_number_that_parquet_cannot_hold_is_said(results: Results) -> None:
+    with pytest.raises(ConfigError, match=r"setting\.x does not fit into Parquet's int64"):
+        export("parquet", [("a", with_settings(results, [2**70, 1, 2, 3]))])
 
 
 def test_latex_has_a_row_a_cell_and_the_protocols(results: Results) -> None:
@@ -68,11 +114,23 @@ def test_latex_has_a_row_a_cell_and_the_protocols(results: Results) -> None:
     assert rows[-1].strip().startswith("ground truth")
 
 
+def test_what_decides_nothing_has_its_footnote_in_latex(results: Results) -> None:
+    score = results.cells[1].scores[2].model_copy(update={"decisive": False})
+    cell = results.cells[1].model_copy(update={"scores": [*results.cells[1].scores[:2], score]})
+    text = export("latex", [("a", results.model_copy(update={"cells": [results.cells[0], cell]}))]).decode()
+    (mark,) = re.findall(r"\\textsuperscript\{(\d)\}~Too few samples to decide", text)
+    assert rf"74.90 $\pm$ 0.30\textsuperscript{{{mark}}}" in text
+    assert rf"61.40 $\pm$ 0.30\textsuperscript{{{mark}}}" not in text
+
+
 def test_hostile_labels_stay_text(hostile: Results) -> None:
     text = export("latex", [("a", hostile)]).decode()
     assert r"\input" not in text
     rows = [line for line in text.splitlines() if (line.endswith(r"\\") and "calc" in line) or "input" in line]
     assert len(rows) == 2
+    assert not re.search(
+        r"(\\\\|\\midrule)\s*[\[*]", text
+    )  # a row's beginning is no argument of what ends the row before
     marked = markdown_table(hostile)
     assert not re.search(r"(?<!\\)\]\(", marked)
     assert "<b>" not in marked.replace("\\<b\\>", "")
@@ -80,27 +138,56 @@ def test_hostile_labels_stay_text(hostile: Results) -> None:
     assert hostile.cells[0].label in export("csv", [("a", hostile)]).decode()  # data stays as it is
 
 
-@given(st.text(max_size=40))
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from('\\&%$#_{}^~<>|"[]*-`?!\n'), max_size=40))
 def test_escaped_latex_has_no_active_character(text: str) -> None:
-    plain = re.sub(r"\\text\w+\{\}|\\[&%$#_{}]|\$(-|\\pm|\\uparrow|\\downarrow)\$", "", escaped(text))
-    assert not set(plain.replace("~", "")) & set('\\&%$#_{}^<>|"')
+    found = escaped(text)
+    plain = re.sub(r"\\text\w+\{\}|\\[&%$#_{}]|\{[][*]\}|-\{\}|\$(-|\\pm|\\uparrow|\\downarrow)\$", "", found)
+    assert not set(plain) & set('\\&%$#_{}^<>|"[]*`\n')
+    assert "~" not in plain.replace("~", "", text.count("\N{NO-BREAK SPACE}"))
+    assert found.count("--") == text.count("\N{EN DASH}")
 
 
-def test_lm_eval_has_the_shape_that_the_harness_reads(results: Results) -> None:
-    """Read by `make_table` of lm_eval 0.4.13 when this was written; these are the keys that it reads."""
+def test_lm_eval_has_what_the_harness_read(results: Results) -> None:
+    """The golden sections are those that `make_table` of lm_eval read: a changed file must be read by it again."""
+    golden = json.loads((Path(__file__).parents[1] / "golden" / "lm_eval.json").read_text())
+    found = json.loads(export("lm-eval", [("a", results)]))
+    assert {name: found[name] for name in golden["read"]} == golden["read"]
+
+
+def test_lm_eval_keeps_protocols_counts_and_the_run(results: Results) -> None:
     found = json.loads(export("lm-eval", [("a", results)]))
     cell = results.cells[0]
-    task = found["results"][cell.label]
-    assert task["alias"] == cell.label
-    score = cell.scores[2]
-    assert task["clip_score,shapes-clip"] == score.value
-    assert task["clip_score_stderr,shapes-clip"] == score.stderr
-    assert all(isinstance(value, float) for key, value in task.items() if "," in key)
-    assert found["higher_is_better"][cell.label]["frame_fid"] is False
+    score, config = cell.scores[2], found["configs"][cell.label]["metadata"]
     assert found["n-samples"][cell.label] == {"original": score.counts.generated, "effective": score.counts.used}
-    assert found["configs"][cell.label]["metadata"]["protocols"]["clip_score,shapes-clip"] == score.protocol
-    for key in ("versions", "n-shot", "group_subtasks"):
-        assert set(found[key]) == {cell.label for cell in results.cells}
+    assert config["protocols"]["clip_score,shapes-clip shapes"] == score.protocol
+    assert config["settings"] == cell.settings
+    assert found["git_hash"] == results.environments[0].git
+    assert found["config"]["random_seed"] == results.suite.seeds[0]
+    assert found["config"]["stopped"] == {}
+
+
+def test_lm_eval_keeps_two_profiles_two_labels_and_stopped_cells_apart(results: Results) -> None:
+    one, two, *others = results.cells
+    other = one.scores[2].model_copy(update={"protocol": "clip_score/other@1+0123456789ab", "value": 1.5})
+    cells = [
+        one.model_copy(update={"scores": [*one.scores, other]}),
+        two.model_copy(update={"label": one.label}),
+        others[0].model_copy(update={"label": "ground truth"}),
+        others[1].model_copy(update={"scores": [], "complete": False, "problem": "NaN in ssr1."}),
+    ]
+    found = json.loads(export("lm-eval", [("a", results.model_copy(update={"cells": cells}))]))
+    assert list(found["results"]) == [one.label, f"{one.label} (2)", "ground truth", "ground truth (2)"]
+    assert found["results"][one.label]["clip_score,shapes-clip other"] == 1.5
+    assert found["results"][one.label]["clip_score,shapes-clip shapes"] == one.scores[2].value
+    assert found["results"][f"{one.label} (2)"]["fvd,shapes-video shapes"] == two.scores[1].value
+    assert found["config"]["stopped"] == {others[1].label: "NaN in ssr1."}
+
+
+@given(st.lists(st.sampled_from(["a", "a (2)", "a (3)", "b", ""]), max_size=8))
+def test_distinct_labels_differ_and_a_label_of_its_own_stays(labels: list[str]) -> None:
+    found = distinct(labels)
+    assert len(set(found)) == len(labels)
+    assert all(name == label for name, label in zip(found, labels, strict=True) if labels.count(label) == 1)
 
 
 @pytest.mark.parametrize("kind", ["latex", "lm-eval"])
@@ -109,16 +196,24 @@ def test_a_format_of_one_file_refuses_two(results: Results, kind: str) -> None:
         export(kind, [("a", results), ("b", results)])
 
 
-@pytest.mark.parametrize("kind", names("export"))
-def test_the_command_writes_each_format(
-    kind: str, results: Results, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(("kind", "name"), [("csv", "csv"), ("parquet", "parquet"), ("latex", "tex")])
+def test_the_command_writes_beside_the_results(kind: str, name: str, results: Results, tmp_path: Path) -> None:
     write_results(results, tmp_path / "results.json")
-    assert main(["export", str(tmp_path), "--format", kind]) == 0
-    path = Path(capsys.readouterr().out.strip())
-    assert path.parent == tmp_path
-    assert path.stat().st_size > 500
-    assert read_results(tmp_path / "results.json") == results
+    command = [sys.executable, "-m", "ivbench", "export", str(tmp_path), "--format", kind]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    path = tmp_path / f"results-export.{name}"
+    assert done.stdout == f"{path}\n"
+    written = read_results(tmp_path / "results.json")
+    assert path.read_bytes() == export(kind, [(tmp_path.name, written)])
+    assert written == results
+
+
+@pytest.mark.parametrize("kind", names("export"))
+def test_every_registered_format_is_a_choice(kind: str, results: Results, tmp_path: Path) -> None:
+    write_results(results, tmp_path / "results.json")
+    assert main(["export", str(tmp_path), "--format", kind, "--out", str(tmp_path / "out")]) == 0
+    written = read_results(tmp_path / "results.json")
+    assert (tmp_path / "out").read_bytes() == export(kind, [(tmp_path.name, written)])
 
 
 def test_the_command_names_several_files_by_their_folders(
@@ -139,7 +234,7 @@ def test_the_command_names_several_files_by_their_folders(
         (["nothing", "--format", "csv"], "nothing is not there"),
         (["{folder}", "--format", "xlsx"], "'xlsx' is not one of"),
         (["{folder}", "--format", "csv", "--out", "{folder}/results.json"], "is what was read"),
-        (["{folder}", "{folder}", "--format", "latex"], "Export each by itself"),
+        (["{folder}", "{folder}/results.json", "--format", "csv"], "is given twice"),
     ],
 )
 def test_a_mistake_is_one_line(

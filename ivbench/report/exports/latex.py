@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ivbench.errors import ConfigError
 from ivbench.report.claims import metrics
@@ -27,6 +28,10 @@ _ESCAPES = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
+    "[": "{[}",  # after a line's end these three would be its arguments
+    "]": "{]}",
+    "*": "{*}",
+    "`": r"\textasciigrave{}",
     "\N{MINUS SIGN}": "$-$",
     "\N{PLUS-MINUS SIGN}": r"$\pm$",
     "\N{EN DASH}": "--",
@@ -39,8 +44,9 @@ _ESCAPES = {
 def to_latex(named: Sequence[Named]) -> bytes:
     r"""A `table` environment; needs `\usepackage{booktabs}` and `\usepackage[T1]{fontenc}`.
 
-    Bold is best, or not told apart from the best, as in the report. The caption names suite, cascade and the protocol
-    of every column: a number without them can't be set beside another.
+    Bold is best, or not told apart from the best, as in the report; what decides nothing has its footnote below the
+    table. The caption names suite, cascade and the protocol of every column: a number without them can't be set beside
+    another.
 
     Raises:
         ConfigError: several results files: their protocols may differ, so each is a table of its own.
@@ -62,13 +68,21 @@ def to_latex(named: Sequence[Named]) -> bytes:
     ]
     references = [row for row in table.references if row.label == "ground truth"]
     lines += [r"    \midrule"] * bool(references) + [_row(row, measured, len(table.columns)) for row in references]
-    lines += [r"    \bottomrule", r"  \end{tabular}", rf"  \caption{{{_caption(results, table)}}}", r"\end{table}", ""]
+    shown = [entry for row in (*table.rows, *references) for entry in row.entries]
+    lines += [r"    \bottomrule", r"  \end{tabular}", *_footnotes(table, shown)]
+    lines += [rf"  \caption{{{_caption(results, table)}}}", r"\end{table}", ""]
     return "\n".join(lines).encode()
 
 
 def escaped(text: str) -> str:
-    """A text that LaTeX prints as it is; control characters become spaces."""
-    return "".join(_ESCAPES.get(character, character if character.isprintable() else " ") for character in text)
+    """A text that LaTeX prints as it is: two hyphens stay two; control characters become spaces."""
+    return "".join(_escape(*pair) for pair in pairwise(f"{text} "))
+
+
+def _escape(character: str, following: str) -> str:
+    if character == following == "-":
+        return "-{}"
+    return _ESCAPES.get(character, character if character.isprintable() else " ")
 
 
 def _head(table: MainTable, place: int) -> str:
@@ -87,7 +101,15 @@ def _row(row: Row, measured: Sequence[int], width: int) -> str:
 
 def _number(entry: Entry) -> str:
     text = escaped(" ".join(part for part in (entry.text, entry.spread) if part))
-    return rf"\textbf{{{text}}}" if entry.strong else text
+    marks = rf"\textsuperscript{{{','.join(map(str, entry.notes))}}}" if entry.notes else ""
+    return (rf"\textbf{{{text}}}" if entry.strong else text) + marks
+
+
+def _footnotes(table: MainTable, shown: Sequence[Entry]) -> list[str]:
+    numbers = sorted({number for entry in shown for number in entry.notes})
+    texts = (escaped(table.footnotes[number - 1]) for number in numbers)
+    lines = [rf"  \textsuperscript{{{number}}}~{text}\par" for number, text in zip(numbers, texts, strict=True)]
+    return [r"  \par\smallskip\footnotesize", *lines] if lines else []
 
 
 def _caption(results: Results, table: MainTable) -> str:
@@ -97,6 +119,6 @@ def _caption(results: Results, table: MainTable) -> str:
     bold = " Bold: best, or not told apart from it." if table.marks_ties else ""
     return escaped(
         f"{results.cascade.name} on suite {results.suite.name}: {len(results.suite.prompts)} prompts, {runs} "
-        f"run{'s' if runs != 1 else ''}; the standard error is over runs. "
+        f"run{'s' if runs != 1 else ''}; the standard error is over runs, a Frechet value of all runs together. "
         f"{f'In every cell: {common}. ' if common else ''}Protocols: {protocols}.{bold}"
     )

@@ -48,9 +48,9 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "parquet": "ivbench.report.exports.tidy:to_parquet",
     },
     "logger": {
-        "mlflow": "ivbench.report.loggers.mlflow:to_mlflow",
-        "tensorboard": "ivbench.report.loggers.tensorboard:to_tensorboard",
-        "wandb": "ivbench.report.loggers.wandb:to_wandb",
+        "mlflow": "ivbench.report.loggers.mlflow:MLFLOW",
+        "tensorboard": "ivbench.report.loggers.tensorboard:TENSORBOARD",
+        "wandb": "ivbench.report.loggers.wandb:WANDB",
     },
     "metric": {
         "background_accuracy": "ivbench.metrics.attribute_accuracy:BackgroundAccuracy",

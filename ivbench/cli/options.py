@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ivbench.errors import ConfigError
+from ivbench.registry import names
 
 if TYPE_CHECKING:
     from ivbench.config import SuiteConfig
@@ -27,6 +28,7 @@ __all__ = [
     "store_option",
     "suite_options",
     "timing_option",
+    "trackers_option",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -96,9 +98,36 @@ def timing_option(command: Command) -> Command:
 
 def log_option(command: Command) -> Command:
     """Add `--log`."""
-    text = "Log the results to this tracker too: wandb, mlflow, tensorboard; repeatable.  See: ivbench log --help"
-    choice = click.Choice(["mlflow", "tensorboard", "wandb"])
-    return click.option("--log", "loggers", type=choice, multiple=True, help=text)(command)
+    return trackers_option("--log", "Log the results to this tracker too: {}; repeatable.")(command)
+
+
+def trackers_option(flag: str, text: str, *, required: bool = False) -> Callable[[Command], Command]:
+    """An option that takes trackers, as `trackers`; one whose library is missing is found before anything runs.
+
+    Args:
+        flag: the option's name.
+        text: its help, with {} for the names.
+        required: whether at least one is needed.
+    """
+    known = names("logger")
+    return click.option(
+        flag,
+        "trackers",
+        type=click.Choice(known),
+        multiple=True,
+        required=required,
+        callback=_usable,
+        metavar="TRACKER",
+        help=text.format(", ".join(known)),
+    )
+
+
+def _usable(context: click.Context, _parameter: click.Parameter, trackers: tuple[str, ...]) -> tuple[str, ...]:
+    if trackers and not context.resilient_parsing:
+        from ivbench.report.loggers import require
+
+        require(trackers)
+    return trackers
 
 
 def plan_of(asked: Asked) -> tuple[str, Plan]:

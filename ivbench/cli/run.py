@@ -32,7 +32,7 @@ def run(
     store: Path | None,
     timing: bool,
     out: Path | None,
-    loggers: tuple[str, ...],
+    trackers: tuple[str, ...],
     open_it: bool,
 ) -> None:
     """Plan, sample, score and report a suite: the whole way in one command.
@@ -53,7 +53,6 @@ def run(
     print_table(outcome.results)
     add_to_job_summary(markdown_table(outcome.results))
     click.echo(f"\n{in_words(outcome.computed)}\nresults  {outcome.path}\nreport   {page}")
-    log_results(outcome.path, loggers)
     if open_it:
         open_page(page)
-    context.exit(exit_code(outcome.problems))
+    context.exit(max(log_results(outcome.path, trackers), exit_code(outcome.problems)))

@@ -36,7 +36,7 @@ def score(
     timing: bool,
     folders: Folders,
     out: Path | None,
-    loggers: tuple[str, ...],
+    trackers: tuple[str, ...],
 ) -> None:
     """Score the sampled videos and write results.json, results.csv and the gallery.
 
@@ -57,5 +57,4 @@ def score(
     print_table(outcome.results)
     add_to_job_summary(markdown_table(outcome.results))
     click.echo(f"\n{in_words(outcome.computed)}\nresults  {outcome.path}")
-    log_results(outcome.path, loggers)
-    context.exit(exit_code(outcome.problems))
+    context.exit(max(log_results(outcome.path, trackers), exit_code(outcome.problems)))

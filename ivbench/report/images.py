@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ivbench.errors import ConfigError
 
-__all__ = ["BUDGET", "Images", "Strip"]
+__all__ = ["BUDGET", "Images", "Strip", "read_sample"]
 
 BUDGET = 17_000_000
 """Characters of data URIs that a page carries at most; the rest of 25 MB is for its tables."""
@@ -73,7 +73,7 @@ class Images:
         Raises:
             ConfigError: the path leads out of the folder.
         """
-        content = _read(folder, sample)
+        content = read_sample(folder, sample)
         size = _size(content)
         if size is None or frames < 1 or size[0] % frames:
             self.missing += 1
@@ -143,7 +143,16 @@ def _lossy(content: bytes, quality: int) -> bytes:
     return min(content, file.getvalue(), key=len)
 
 
-def _read(folder: Path, sample: str) -> bytes:
+def read_sample(folder: Path, sample: str) -> bytes:
+    """The content of a sample's file, empty where it can't be read.
+
+    Args:
+        folder: the folder that `results.json` lies in.
+        sample: a path relative to it.
+
+    Raises:
+        ConfigError: the path leads out of the folder.
+    """
     root = folder.resolve()
     try:
         path = (root / sample).resolve()

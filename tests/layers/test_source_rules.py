@@ -14,7 +14,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "ivbench").rglob("*.py"))
 FRAMEWORK_OF = {"torch": "torch", "torchvision": "torch", "jax": "jax", "jaxlib": "jax", "ray": "ray"}
-NEVER_AT_MODULE_LEVEL = {"transformers", "open_clip", "altair", "vl_convert", "av", "psutil"}
+NEVER_AT_MODULE_LEVEL = {
+    *("transformers", "open_clip", "altair", "vl_convert", "av", "psutil"),
+    *("mlflow", "pyarrow", "tensorboard", "wandb"),
+}
 
 
 def module_level_imports(tree: ast.Module) -> set[str]:

@@ -18,6 +18,7 @@ pytest.importorskip("open_clip")
 
 from safetensors.numpy import load_file, save_file
 
+from ivbench.report.exports.markdown import markdown_table
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from tests.run.processes import assert_one_line, ivbench, suite_file
@@ -81,16 +82,45 @@ def test_the_second_run_computes_nothing_and_imports_no_framework(
         assert after[key] == before[key]
 
 
-def test_sample_then_score_is_run(shipped: Path, tmp_path: Path) -> None:
+def test_sample_then_score_is_run(shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suite = suite_file(tmp_path, metrics=[{"name": "colour_accuracy", "extractor": "geometric-judge"}])
     sampled = ivbench(shipped, tmp_path, "sample", "--suite", suite)
     assert sampled.returncode == 0, sampled.stderr
     assert "12 videos in" in sampled.stdout
     assert not (tmp_path / "ivbench-out").exists()
-    scored = ivbench(shipped, tmp_path, "score", "--suite", suite, "--no-timing", "--out", "here", code=RUN_AND_LIST)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    arguments = ("--suite", suite, "--no-timing", "--out", "here", "--log", "tensorboard")
+    scored = ivbench(shipped, tmp_path, "score", *arguments, code=RUN_AND_LIST)
     assert scored.returncode == 0, scored.stderr
     assert "LOADED []" in scored.stdout
-    assert len(read_results(tmp_path / "here" / "results.json").cells) == 2
+    results = read_results(tmp_path / "here" / "results.json")
+    assert len(results.cells) == 2
+    assert len({path.parent for path in (tmp_path / "runs").rglob("events.out*")}) == 2 + bool(results.ground_truth)
+    assert sorted((tmp_path / "summary.md").read_text()) == sorted(markdown_table(results))  # but for settings' order
+
+
+def test_a_run_whose_tracker_fails_has_its_results_and_its_report(
+    shipped: Path,
+    first: tuple[Path, subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    (tmp_path / "runs").write_text("in the way")
+    arguments = ("--suite", suite_file(tmp_path), "--no-timing", "--out", "here", "--store", str(first[0] / "store"))
+    done = ivbench(shipped, tmp_path, "run", *arguments, "--log", "tensorboard")
+    assert_one_line(done, "tensorboard", "ivbench log here/results.json --to tensorboard")
+    results = read_results(tmp_path / "here" / "results.json")
+    assert [len(cell.scores) for cell in results.cells] == [4, 4]
+    assert (tmp_path / "here" / "report.html").is_file()
+    assert all(cell.label in (tmp_path / "summary.md").read_text() for cell in results.cells)
+
+
+def test_a_tracker_that_is_not_installed_is_found_before_anything_is_sampled(shipped: Path, tmp_path: Path) -> None:
+    without = f"import sys\nsys.modules['wandb'] = None\n{RUN_AND_LIST}"
+    done = ivbench(shipped, tmp_path, "run", "--suite", suite_file(tmp_path), "--log", "wandb", code=without)
+    assert_one_line(done, 'pip install "ivbench[wandb]"')
+    assert not (tmp_path / "store").exists()
 
 
 def test_nan_in_weights_is_named_before_anything_is_sampled(zoo: Path, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 """Results in experiment trackers: one file a tracker, registered under the kind `logger`."""
 
-from ivbench.report.loggers.base import Logged, log
+from ivbench.report.loggers.base import Logged, log, require
 
-__all__ = ["Logged", "log"]
+__all__ = ["Logged", "log", "require"]

@@ -43,15 +43,17 @@ def score(
     Videos that the store lacks are sampled first. With --generated and --reference, the videos and images of two
     folders are scored instead of a suite's.
     """
-    if folders.generated is not None or folders.reference is not None:
-        score_two_folders(folders, asked.device, store, out, shlex.join(["ivbench", *sys.argv[1:]]))
-        return
     from ivbench.cli.console import add_to_job_summary
     from ivbench.cli.log import log_results
     from ivbench.cli.session import default_out, exit_code, in_words, score_session
     from ivbench.report import print_table
     from ivbench.report.exports.markdown import markdown_table
 
+    if folders.generated is not None or folders.reference is not None:
+        command = shlex.join(["ivbench", *sys.argv[1:]])
+        scored = score_two_folders(folders, asked.device, store, out, command)
+        add_to_job_summary(markdown_table(scored.results))
+        context.exit(log_results(scored.path, trackers))
     name, planned = plan_of(asked)
     outcome = score_session(planned, name, store, asked.device, out or default_out(planned), timing, executor)
     print_table(outcome.results)

@@ -15,6 +15,7 @@ from ivbench.errors import ConfigError
 
 if TYPE_CHECKING:
     from ivbench.results.schema import Results, Score
+    from ivbench.run import Outcome
 
 __all__ = ["Folders", "folder_options", "score_two_folders", "weights_given"]
 
@@ -67,7 +68,7 @@ def folder_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
-def score_two_folders(folders: Folders, device: str, store: Path | None, out: Path | None, command: str) -> None:
+def score_two_folders(folders: Folders, device: str, store: Path | None, out: Path | None, command: str) -> Outcome:
     """Score, write the results, and print one row a metric.
 
     Raises:
@@ -97,6 +98,7 @@ def score_two_folders(folders: Folders, device: str, store: Path | None, out: Pa
         outcome = score_folders(request, kept, reporter, place, command)
     _print(outcome.results)
     click.echo(f"results  {outcome.path}")
+    return outcome
 
 
 def weights_given(given: Sequence[str]) -> dict[str, Path]:

@@ -177,11 +177,13 @@ def run(*arguments: str, folder: Path, name: str = "score") -> subprocess.Comple
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_the_command_scores_two_folders(tmp_path: Path) -> None:
+def test_the_command_scores_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     videos(tmp_path / "gen", 4, 0)
     videos(tmp_path / "ref", 5, 1)
     done = run(
         *("--generated", "gen", "--reference", "ref", "--metrics", "fvd", "--extractor", "video-probe", "--out", "o"),
+        *("--log", "tensorboard"),
         folder=tmp_path,
     )
     assert done.returncode == 0, done.stderr
@@ -189,6 +191,9 @@ def test_the_command_scores_two_folders(tmp_path: Path) -> None:
     score = read_results(tmp_path / "o" / "results.json").cells[0].scores[0]
     assert f"{score.value:.7g}" in done.stdout
     assert score.protocol in done.stdout
+    assert "tensorboard: 1 run in runs/" in done.stdout
+    assert len(list((tmp_path / "runs").rglob("events.out*"))) == 1
+    assert "FVD" in (tmp_path / "summary.md").read_text()
 
 
 def test_two_results_are_compared_and_reported(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def _write(logged: Logged) -> str:
         unfinished.rename(target)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return f"{len(told)} runs in {target}; look at them with: tensorboard --logdir {folder}"
+    return f"{len(told)} run{'s' * (len(told) != 1)} in {target}; look at them with: tensorboard --logdir {folder}"
 
 
 def _write_line(folder: Path, logged: Logged, line: Line) -> None:

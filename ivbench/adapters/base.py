@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ivbench import registry
 from ivbench.cascade import StageModel
+from ivbench.errors import ConfigError
 from ivbench.spec import CascadeSpec
 from ivbench.text import TextEncoder
 from ivbench.zoo import Card
@@ -29,16 +30,30 @@ class Cascade(Protocol):
         """A stage's network, loaded on first use."""
 
 
-def open_cascade(card: Card, device: str = "cpu", zoo: Path | None = None) -> Cascade:
+def open_cascade(
+    card: Card, device: str = "cpu", zoo: Path | None = None, backend: str = "torch", dtype: str = "float32"
+) -> Cascade:
     """Open a cascade through the adapter that its card names.
+
+    An adapter is called with card, device and zoo; one that lists `backends` with backend and dtype too.
 
     Args:
         card: of a cascade.
         device: where its networks run.
         zoo: where its text encoder is looked up; None: `ivbench.zoo.find_zoo()`.
+        backend: which framework runs its stages: torch or jax.
+        dtype: what they compute in.
 
     Raises:
-        ConfigError: no such adapter, or the card is not a cascade's.
+        ConfigError: no such adapter, or it does not run on that backend or in that dtype.
     """
-    cascade: Cascade = registry.load("adapter", card.config.adapter)(card, device, zoo)
+    adapter = registry.load("adapter", card.config.adapter)
+    backends = getattr(adapter, "backends", ())
+    options = {"backend": backend, "dtype": dtype} if backends else {}
+    if backend not in (backends or ("torch",)) or (not backends and dtype != "float32"):
+        raise ConfigError(
+            f'the adapter "{card.config.adapter}" got backend {backend} and dtype {dtype}. '
+            f"Allowed: {', '.join(backends) or 'torch in float32'}."
+        )
+    cascade: Cascade = adapter(card, device, zoo, **options)
     return cascade

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from safetensors.numpy import load
 from ivbench.adapters.text import open_text_encoder
 from ivbench.cascade import StageModel
 from ivbench.errors import ConfigError, DigestError
+from ivbench.plan import torch_device
 from ivbench.spec import CascadeSpec
 from ivbench.text import TextEncoder
 from ivbench.zoo import Card
@@ -23,16 +24,27 @@ __all__ = ["NativeCascade"]
 
 
 class NativeCascade:
-    """A cascade of the zoo's own format, in PyTorch.
+    """A cascade of the zoo's own format; one weights file serves both backends.
 
     Args:
         card: of the cascade.
-        device: a torch device's name.
+        device: of the backend; the text encoder runs in PyTorch, on the CPU where that lacks the device.
         zoo: where the text encoder is looked up.
+        backend: which framework runs the stages.
+        dtype: what the stages compute in.
     """
 
-    def __init__(self, card: Card, device: str = "cpu", zoo: Path | None = None) -> None:
-        self._card, self._device, self._zoo = card, device, zoo
+    backends: ClassVar[tuple[str, ...]] = ("torch", "jax")
+
+    def __init__(
+        self,
+        card: Card,
+        device: str = "cpu",
+        zoo: Path | None = None,
+        backend: str = "torch",
+        dtype: str = "float32",
+    ) -> None:
+        self._card, self._device, self._zoo, self._backend, self._dtype = card, device, zoo, backend, dtype
         self.spec: CascadeSpec = card.cascade()
         self._models: dict[str, StageModel] = {}
 
@@ -59,12 +71,18 @@ class NativeCascade:
 
     @cached_property
     def _encoder(self) -> TextEncoder:
-        return open_text_encoder(self.spec.text, self._device, self._zoo)
+        return open_text_encoder(self.spec.text, torch_device(self._device), self._zoo)
 
     def _load(self, name: str) -> StageModel:
+        weights = self.weights(name)
+        stage = self.spec.stage(name)
+        if self._backend == "jax":
+            from ivbench.cascade.jax_model import JaxStageModel
+
+            return JaxStageModel(stage, weights, self._device, self._dtype)
         from ivbench.cascade.torch_model import TorchStageModel
 
-        return TorchStageModel(self.spec.stage(name), self.weights(name), self._device)
+        return TorchStageModel(stage, weights, self._device, self._dtype)
 
     def weights(self, stage: str) -> dict[str, NDArray[np.floating[Any]]]:
         """A stage's weights by flat name, as they are in the file.

@@ -13,7 +13,7 @@ from ivbench import registry
 from ivbench.cascade.conditioning import conditioning_video
 from ivbench.diffusion.augmentation import augment, logsnr_from_snr
 from ivbench.diffusion.guidance import Guidance, Guided, Informed, weights
-from ivbench.diffusion.loop import network_evaluations, sample, x_denoiser
+from ivbench.diffusion.loop import network_evaluations, take_steps, x_denoiser
 from ivbench.diffusion.noise import NoiseKey, normal_batch
 from ivbench.diffusion.samplers.base import Sampler, Step
 from ivbench.diffusion.schedule import Schedule
@@ -22,7 +22,17 @@ from ivbench.errors import ConfigError, NonFiniteError, ShapeError
 from ivbench.spec import StageSpec
 from ivbench.text import TextEmbeddings
 
-__all__ = ["DistilledEvaluator", "StageEvaluator", "StageModel", "StageSettings", "sample_stage", "stage_schedule"]
+__all__ = [
+    "CompilingModel",
+    "DistilledEvaluator",
+    "StageEvaluator",
+    "StageModel",
+    "StageSettings",
+    "StageStep",
+    "TakeStageStep",
+    "sample_stage",
+    "stage_schedule",
+]
 
 Array = Any
 Floats = NDArray[np.float32]
@@ -62,6 +72,42 @@ class StageModel(Protocol):
 
     def to_numpy(self, array: Array) -> Floats:
         """The backend's array as NumPy."""
+
+
+TakeStageStep = Callable[[StageEvaluator, Array, Step, float, Array | None], Array]
+"""(evaluator, z_t, step, guidance weight w, noise or None) -> z_s."""
+
+
+@dataclass(frozen=True)
+class StageStep:
+    """One step of a stage: guide, convert to x, threshold, update.
+
+    It reads numbers of the step and the weight only as factors, so a backend may compile it with arrays in their
+    place, once for all steps; a weight of 0 and a last step stay what they are.
+
+    Attributes:
+        stage: gives the parameterization.
+        sampler: which step.
+        thresholding: of x_hat.
+    """
+
+    stage: StageSpec
+    sampler: Sampler
+    thresholding: Thresholding
+
+    def __call__(self, evaluator: StageEvaluator, z: Array, step: Step, w: float, noise: Array | None) -> Array:
+        """z_s, [B, T, H, W, C], dtype of `z`."""
+        guided = _guided(self.stage, evaluator, self.sampler)
+        denoise_x = x_denoiser(guided, self.stage.parameterization, {step.index: w}, self.thresholding)
+        return self.sampler.step(denoise_x, z, step, noise)
+
+
+@runtime_checkable
+class CompilingModel(Protocol):
+    """What a stage's model has beside the rest where its backend compiles whole steps."""
+
+    def compiled(self, step: StageStep) -> TakeStageStep:
+        """The step, compiled; takes evaluators of this model."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +168,22 @@ def sample_stage(
     step_weights = weights(settings.guidance, stage.name, settings.num_steps)
     _require_distilled(stage, settings, step_weights)
     conditioning, level = _conditioning(stage, settings, keys, low)
-    guided = _guided(stage, model.evaluator(text, conditioning, level), settings.sampler)
-    denoise_x = x_denoiser(guided, stage.parameterization, step_weights, settings.thresholding)
+    evaluator = model.evaluator(text, conditioning, level)
+    whole = StageStep(stage, settings.sampler, settings.thresholding)
+    take = model.compiled(whole) if isinstance(model, CompilingModel) else whole
 
     def noise(index: int) -> Array:
         return model.to_backend(normal_batch([key.at("step", index) for key in keys], stage.shape))
 
     start = model.to_backend(normal_batch([key.at("init") for key in keys], stage.shape))
     try:
-        video = sample(denoise_x, settings.sampler, stage_schedule(stage), start, settings.num_steps, noise, on_step)
+        video = take_steps(
+            lambda z, step, drawn: take(evaluator, z, step, step_weights[step.index], drawn),
+            settings.sampler.steps(stage_schedule(stage), settings.num_steps),
+            start,
+            noise,
+            on_step,
+        )
     except NonFiniteError as error:
         raise NonFiniteError(f'stage "{stage.name}": {error}') from error
     return _rounded(stage, model.to_numpy(video))

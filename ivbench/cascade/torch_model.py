@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ivbench.backends.dtypes import state_dtype
 from ivbench.backends.torch_backend import OUT_OF_MEMORY, available_device, from_numpy, to_numpy
 from ivbench.backends.weights import require_finite, require_match
 from ivbench.errors import ConfigError
@@ -26,23 +27,31 @@ class TorchStageModel:
 
     Args:
         stage: the stage's spec.
-        weights: array by flat name; any float dtype, computed in float32.
+        weights: array by flat name, of any float dtype.
         device: a torch device's name.
+        dtype: what the network computes in; the state of the sampler is float32.
 
     Raises:
-        ConfigError: names or shapes differ from the spec's.
+        ConfigError: names or shapes differ from the spec's, or no such device or dtype.
         NonFiniteError: NaN or infinity in the weights; names the tensor.
     """
 
     out_of_memory = OUT_OF_MEMORY
 
-    def __init__(self, stage: StageSpec, weights: Mapping[str, NDArray[np.floating[Any]]], device: str = "cpu") -> None:
+    def __init__(
+        self,
+        stage: StageSpec,
+        weights: Mapping[str, NDArray[np.floating[Any]]],
+        device: str = "cpu",
+        dtype: str = "float32",
+    ) -> None:
         require_match(stage.name, parameters(stage.unet), weights)
         require_finite(stage.name, weights)
         self.stage, self.device = stage, available_device(device)
-        net = TorchVideoUNet(stage.unet)
-        net.load_state_dict({name: torch.from_numpy(np.array(w, np.float32)) for name, w in weights.items()})
-        net = net.to(self.device).to(memory_format=torch.channels_last)
+        self._state: torch.dtype = getattr(torch, state_dtype(dtype))
+        net = TorchVideoUNet(stage.unet).to(self._state)
+        net.load_state_dict({name: torch.from_numpy(np.array(w)).to(self._state) for name, w in weights.items()})
+        net = net.to(self.device, getattr(torch, dtype)).to(memory_format=torch.channels_last)
         self._net: TorchVideoUNet = net.eval().requires_grad_(False)
 
     def evaluator(
@@ -52,8 +61,8 @@ class TorchStageModel:
         return TorchEvaluator(self._net, self.stage, self.device, text, conditioning, augmentation)
 
     def to_backend(self, array: NDArray[np.float32]) -> Tensor:
-        """A NumPy array on the model's device."""
-        return from_numpy(array, self.device)
+        """A NumPy array on the model's device, in the dtype of the sampler's state."""
+        return from_numpy(array, self.device).to(self._state)
 
     def to_numpy(self, array: Tensor) -> NDArray[np.float32]:
         """Back from the model's device."""
@@ -104,7 +113,7 @@ class TorchEvaluator:
         return both[: len(z)], both[len(z) :]
 
     def _evaluate(self, z: Tensor, logsnr: float, context: Context) -> Tensor:
-        prediction: Tensor = self._net(z, torch.full((len(z),), logsnr, device=self._device), context)
+        prediction: Tensor = self._net(z, torch.full((len(z),), logsnr, dtype=z.dtype, device=self._device), context)
         return prediction
 
     @cached_property
@@ -136,7 +145,9 @@ class TorchEvaluator:
         stage, video = self._stage, self._conditioning
 
         def each(value: float | None) -> Tensor | None:
-            return None if value is None else torch.full((len(tokens),), float(value), device=self._device)
+            if value is None:
+                return None
+            return torch.full((len(tokens),), float(value), dtype=torch.float64, device=self._device)
 
         return self._net.prepare(
             tokens,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ivbench.backends.dtypes import DTYPES
 from ivbench.errors import ConfigError
 from ivbench.registry import names
 
@@ -41,14 +42,18 @@ class Asked:
     Attributes:
         suite: a packaged suite's name, or the path of a suite file.
         cascade: a card's name, or a folder, which has a slash; None: the suite's own.
+        backend: which framework samples: torch or jax.
         device: where networks run; the type of the device counts for the ids of tasks.
+        dtype: what the stages' networks compute in.
         from_stage, to_stage: the part of the cascade; None: the suite's own.
         input: what `from_stage` starts from; None: the suite's own.
     """
 
     suite: str
     cascade: str | None
+    backend: str
     device: str
+    dtype: str
     from_stage: str | None
     to_stage: str | None
     input: str | None
@@ -60,7 +65,21 @@ _SUITE_OPTIONS = (
     click.option("--from-stage", metavar="STAGE", help="Sample from this stage on; it starts from --input."),
     click.option("--to-stage", metavar="STAGE", help="Sample up to this stage, and score its videos."),
     click.option("--input", metavar="VIDEOS", help="For --from-stage: real (clips of the prompts), or videos:FOLDER."),
-    click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda:1, mps."),
+    click.option(
+        "--backend",
+        type=click.Choice(["torch", "jax"]),
+        default="torch",
+        show_default=True,
+        help="The framework that samples. Text encoders and extractors run in PyTorch.",
+    ),
+    click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda:1, mps, tpu."),
+    click.option(
+        "--dtype",
+        type=click.Choice(DTYPES),
+        default=DTYPES[0],
+        show_default=True,
+        help="What the stages' networks compute in. The state of the sampler is float32.",
+    ),
 )
 
 
@@ -151,7 +170,7 @@ def plan_of(asked: Asked) -> tuple[str, Plan]:
     if "/" in name or os.sep in name:
         name = str(Path(name).resolve())
     variants = {variant: cascade_source(read_card(variant)) for variant in suite.variants(asked.suite)}
-    execution = Execution(device=asked.device.partition(":")[0])
+    execution = Execution(backend=asked.backend, device=asked.device.partition(":")[0], dtype=asked.dtype)
     return name, build_plan(suite, cascade_source(read_card(name)), execution, variants=variants)
 
 

@@ -30,7 +30,7 @@ def sample(context: click.Context, asked: Asked, executor: Executor, store: Path
     from ivbench.run import sample_plan
 
     name, planned = plan_of(asked)
-    with session(name, store, asked.device) as working:
+    with session(name, store, asked.device, planned.execution) as working:
         job = sample_plan(planned, working.store, working.models, working.reporter, executor)
     problems = {cell.label: job.problem(cell.id) for cell in planned.cells if cell.id in job.problems}
     if not problems:

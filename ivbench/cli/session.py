@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ivbench.plan import Plan
+    from ivbench.plan import Execution, Plan
     from ivbench.results.store import Store
     from ivbench.run import Executor, Models, Outcome, RichReporter
 
@@ -56,16 +56,18 @@ def default_out(plan: Plan) -> Path:
 
 
 @contextmanager
-def session(cascade: str, store: Path | None, device: str) -> Iterator[Session]:
+def session(cascade: str, store: Path | None, device: str, execution: Execution | None = None) -> Iterator[Session]:
     """Open store and models, and show progress on stderr while the block runs.
 
     Args:
         cascade: a card's name or folder.
         store: the store's folder; None: `default_store()`.
         device: where networks run.
+        execution: of the plan: backend and dtype; None: PyTorch in float32.
     """
     from rich.console import Console
 
+    from ivbench.plan import Execution
     from ivbench.results.store import Store
     from ivbench.run import Models, RichReporter
     from ivbench.zoo import read_card
@@ -74,7 +76,9 @@ def session(cascade: str, store: Path | None, device: str) -> Iterator[Session]:
     opened = Store(store or default_store(), on_problem=reporter.say)
     # What a cluster's library prints of its own accord is no result of the command.
     with reporter.shown(), redirect_stdout(sys.stderr):
-        yield Session(opened, Models(read_card(cascade), device), reporter)
+        how = execution or Execution()
+        models = Models(read_card(cascade), device, backend=how.backend, dtype=how.dtype)
+        yield Session(opened, models, reporter)
 
 
 def score_session(
@@ -84,7 +88,7 @@ def score_session(
     from ivbench.run import score_plan
 
     command = shlex.join(["ivbench", *sys.argv[1:]])
-    with session(cascade, store, device) as working:
+    with session(cascade, store, device, plan.execution) as working:
         return score_plan(plan, working.store, working.models, working.reporter, out, command, measure_time, executor)
 
 

@@ -165,9 +165,9 @@ class Guided:
     pair: Callable[[Array, float], tuple[Array, Array]]
     nfe: int = field(default=0, init=False)
 
-    def __call__(self, z: Array, logsnr: float, w: float) -> Array:
-        """The guided prediction, [B, T, H, W, C], of the denoiser's kind."""
-        if w == 0.0:
+    def __call__(self, z: Array, logsnr: float, w: float | Array) -> Array:
+        """The guided prediction, [B, T, H, W, C], of the denoiser's kind; a weight that is an array is not 0."""
+        if isinstance(w, (int, float)) and w == 0.0:
             self.nfe += 1
             return self.conditional(z, logsnr)
         self.nfe += 2

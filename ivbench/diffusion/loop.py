@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from array_api_compat import array_namespace
 
@@ -14,7 +14,10 @@ from ivbench.diffusion.schedule import Schedule
 from ivbench.diffusion.thresholding import Thresholding
 from ivbench.errors import ConfigError, NonFiniteError
 
-__all__ = ["network_evaluations", "sample", "x_denoiser"]
+__all__ = ["TakeStep", "network_evaluations", "sample", "take_steps", "x_denoiser"]
+
+TakeStep = Callable[[Array, Step, Array | None], Array]
+"""(z_t, step, noise or None) -> z_s."""
 
 
 def sample(
@@ -45,9 +48,32 @@ def sample(
         ShapeError: the denoiser or the noise changed the shape; says both.
         NonFiniteError: the sample has NaN or infinity.
     """
+
+    def take(z: Array, step: Step, drawn: Array | None) -> Array:
+        return sampler.step(denoise_x, z, step, drawn)
+
+    return take_steps(take, sampler.steps(schedule, num_steps), z_init, noise, on_step)
+
+
+def take_steps(
+    take: TakeStep,
+    steps: Sequence[Step],
+    z_init: Array,
+    noise: Callable[[int], Array] | None = None,
+    on_step: Callable[[Step, Array], None] | None = None,
+) -> Array:
+    """The loop of `sample`, whose step may be compiled.
+
+    Args:
+        take: one step.
+        steps: of a sampler, in order.
+        z_init: as of `sample`; so are `noise`, `on_step`, what is returned and what is raised.
+        noise: see there.
+        on_step: see there.
+    """
     z = z_init
-    for step in sampler.steps(schedule, num_steps):
-        z = sampler.step(denoise_x, z, step, _noise_of(step, noise))
+    for step in steps:
+        z = take(z, step, _noise_of(step, noise))
         if on_step is not None:
             on_step(step, z)
     xp = array_namespace(z)
@@ -57,14 +83,17 @@ def sample(
 
 
 def x_denoiser(
-    guided: Guided | Informed, parameterization: Parameterization, weights: Sequence[float], thresholding: Thresholding
+    guided: Guided | Informed,
+    parameterization: Parameterization,
+    weights: Sequence[float] | Mapping[int, float],
+    thresholding: Thresholding,
 ) -> DenoiseX:
     """What the loop asks for, from a guided denoiser: guide, convert to x, threshold.
 
     Args:
         guided: (z, logsnr, w) -> prediction.
         parameterization: what it predicts.
-        weights: guidance weight w of each step.
+        weights: guidance weight w of each step, or of those that it will be asked for.
         thresholding: of x_hat.
 
     Returns:

@@ -1,7 +1,8 @@
 """The Video U-Net in PyTorch. Parameter names and shapes are those of `ivbench.spec.parameters`.
 
 Outside, videos are [B, T, H, W, C]; inside, frames are [B*T, C, H, W] in channels-last memory, so that attention reads
-the same bytes as [B*T, H*W, C] without a copy. What does not depend on z_t is computed once by `prepare`.
+the same bytes as [B*T, H*W, C] without a copy. What does not depend on z_t is computed once by `prepare`. A net computes in
+the dtype of its parameters; z_t and the prediction keep theirs, and scalars are embedded in float32 or more.
 """
 
 from __future__ import annotations
@@ -63,6 +64,11 @@ class TorchVideoUNet(nn.Module):
             parent = cast(nn.Module, getattr(parent, part))
         parent.add_module(last, module)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the parameters, and of what is computed with them."""
+        return self.stem.weight.dtype
+
     def prepare(
         self,
         tokens: Tensor,
@@ -96,6 +102,8 @@ class TorchVideoUNet(nn.Module):
         """
         batch = tokens.shape[0]
         self._require_inputs(tokens, (batch, frames, *size, VIDEO_CHANNELS), conditioning)
+        tokens, pooled = tokens.to(self.dtype), pooled.to(self.dtype)
+        conditioning = None if conditioning is None else conditioning.to(self.dtype)
         tokens, mask, pooled = (_per_frame(x, frames, n) for x, n in ((tokens, 3), (mask, 2), (pooled, 2)))
         additive = torch.zeros(mask.shape, dtype=tokens.dtype, device=tokens.device).masked_fill(~mask, -math.inf)
         flat = tokens.flatten(0, 1)
@@ -118,13 +126,13 @@ class TorchVideoUNet(nn.Module):
             context: of `prepare`, for the same B and T.
 
         Returns:
-            [B, T, H, W, C]: the prediction, in the stage's parameterization.
+            [B, T, H, W, C], dtype of `z`: the prediction, in the stage's parameterization.
         """
         batch, frames, height, width, _ = z.shape
-        embedding = context.embedding + self.embedding["logsnr"](fourier(logsnr, FOURIER_DIM))[:, None]
+        embedding = context.embedding + self._scalar("logsnr", logsnr)[:, None]
         embedding = self.embedding["output"](F.silu(self.embedding["hidden"](F.silu(embedding))))
         embedding = F.silu(embedding).flatten(0, 1)
-        x = self.stem(z.reshape(batch * frames, height, width, VIDEO_CHANNELS), context.stem)
+        x = self.stem(z.to(self.dtype).reshape(batch * frames, height, width, VIDEO_CHANNELS), context.stem)
         skips: list[Tensor] = []
         for block in self._layout:
             module = self._block(block.name)
@@ -136,7 +144,7 @@ class TorchVideoUNet(nn.Module):
             x = module(x, embedding, frames, context.text.get(block.name), context.text_mask, context.images)
             if block.skip == "save":
                 skips.append(x)
-        output = cast(Tensor, self.head(x, embedding)).reshape(batch, frames, height, width, VIDEO_CHANNELS)
+        output = cast(Tensor, self.head(x, embedding)).reshape(z.shape).to(z.dtype)
         return _velocity(z, output, logsnr) if self.spec.clean_head else output
 
     def _require_inputs(self, tokens: Tensor, shape: tuple[int, ...], conditioning: Tensor | None) -> None:
@@ -153,8 +161,7 @@ class TorchVideoUNet(nn.Module):
 
     def _shared_embedding(self, pooled: Tensor, scalars: dict[str, Tensor | None], images: Tensor | None) -> Tensor:
         frames = pooled.shape[1]
-        index = torch.arange(frames, device=pooled.device, dtype=pooled.dtype)
-        frame = self.embedding["frame"](fourier(index, FOURIER_DIM))[None]
+        frame = self._scalar("frame", torch.arange(frames, device=pooled.device))[None]
         if images is not None:
             frame = frame * (~images)[:, None, None]
         shared = self.embedding["text"](pooled) + frame
@@ -163,8 +170,13 @@ class TorchVideoUNet(nn.Module):
                 verb = "embeds" if value is None else "does not embed"
                 raise ShapeError(f"this net {verb} {name}: give {'it as [B]' if value is None else 'None'}")
             if value is not None:
-                shared = shared + self.embedding[name](fourier(value, FOURIER_DIM))[:, None]
+                shared = shared + self._scalar(name, value)[:, None]
         return cast(Tensor, shared)
+
+    def _scalar(self, name: str, value: Tensor) -> Tensor:
+        """Embed a scalar, its sinusoids in float32 or more: [...] -> [..., E]."""
+        wide = value.to(torch.promote_types(torch.float32, self.dtype))
+        return cast(Tensor, self.embedding[name](fourier(wide, FOURIER_DIM).to(self.dtype)))
 
 
 class _Head(nn.Module):

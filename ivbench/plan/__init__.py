@@ -6,7 +6,7 @@ from ivbench.plan.estimate import Estimate, estimate, shared_tasks
 from ivbench.plan.ids import task_id
 from ivbench.plan.plan import Plan, build_plan, read_plan, write_plan
 from ivbench.plan.resolve import guidance_of, resolve, sampler_of, thresholding_of
-from ivbench.plan.sources import CascadeSource, Execution, cascade_source, extractor_digests
+from ivbench.plan.sources import CascadeSource, Execution, cascade_source, extractor_digests, torch_device
 from ivbench.plan.tasks import EncodeTask, ExtractTask, InputTask, SampleTask, ScoreTask, blocks
 
 __all__ = [
@@ -34,5 +34,6 @@ __all__ = [
     "stage_costs",
     "task_id",
     "thresholding_of",
+    "torch_device",
     "write_plan",
 ]

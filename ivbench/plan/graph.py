@@ -74,7 +74,7 @@ class _Builder:
 
     def build(self, cells: Sequence[PlannedCell]) -> Graph:
         for block, indices in enumerate(self.blocks):
-            payload = encode_payload(self.source, self.execution, self._digests(indices))
+            payload = encode_payload(self.source, self.execution.frozen_networks, self._digests(indices))
             self.graph.encode.append(EncodeTask(id=task_id(payload), block=block, prompts=indices))
         for cell in cells:
             videos = [
@@ -168,7 +168,7 @@ class _Builder:
         return found
 
     def _extract(self, cell: PlannedCell, extractor: str, seed: int, sample_index: int, block: int, video: str) -> str:
-        payload = extract_payload(extractor, self.extractors[extractor], self.execution, [video])
+        payload = extract_payload(extractor, self.extractors[extractor], self.execution.frozen_networks, [video])
         found = task_id(payload)
         known = self.graph.extract.get(found)
         self.graph.extract[found] = ExtractTask(

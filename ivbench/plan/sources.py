@@ -14,11 +14,14 @@ from ivbench.errors import ConfigError, DigestError
 from ivbench.spec import CascadeSpec
 from ivbench.zoo import Card, find_card, folder_digest, read_card
 
-__all__ = ["CascadeSource", "Execution", "cascade_source", "extractor_digests"]
+__all__ = ["CascadeSource", "Execution", "cascade_source", "extractor_digests", "torch_device"]
 
 
 _BUILT_IN = {str(JUDGE_IDENTITY["name"]): JUDGE_IDENTITY}
 """Extractors without a card whose answers have a version."""
+
+
+_JAX_ALONE = ("gpu", "rocm", "tpu")
 
 
 class Execution(Frozen):
@@ -27,6 +30,19 @@ class Execution(Frozen):
     backend: str = Field(default="torch", description="torch, jax or numpy")
     device: str = Field(default="cpu", description="the type of device: cpu, cuda, mps, tpu")
     dtype: str = Field(default="float32", description="of the networks")
+
+    @property
+    def frozen_networks(self) -> Execution:
+        """Where text encoders and extractors run: always in PyTorch and float32, on a CPU where it lacks the device.
+
+        So one set of text embeddings serves all backends.
+        """
+        return Execution(device=torch_device(self.device))
+
+
+def torch_device(device: str) -> str:
+    """The device of that name in PyTorch, or the CPU where only JAX has it."""
+    return "cpu" if device.partition(":")[0] in _JAX_ALONE else device
 
 
 class CascadeSource(Frozen):

@@ -268,6 +268,7 @@ class Environment(Record):
     python: str
     platform: str
     processor: str
+    backend: str = Field(default="torch", description="which framework sampled: torch or jax")
     device: str
     dtype: str
     threads: int

@@ -16,6 +16,8 @@ __all__ = ["describe_environment"]
 
 _LIBRARIES = ("numpy", "scipy", "torch", "torchvision", "transformers", "tokenizers", "open_clip_torch", "pillow")
 
+_OF_BACKEND = {"jax": ("jax", "jaxlib")}
+
 
 def describe_environment(execution: Execution) -> Environment:
     """This machine and its libraries; imports none of them."""
@@ -24,10 +26,11 @@ def describe_environment(execution: Execution) -> Environment:
         python=platform.python_version(),
         platform=platform.platform(),
         processor=_processor(),
+        backend=execution.backend,
         device=execution.device,
         dtype=execution.dtype,
-        threads=_threads(),
-        libraries={name: _version(name) for name in _LIBRARIES},
+        threads=_threads(execution.backend),
+        libraries={name: _version(name) for name in (*_LIBRARIES, *_OF_BACKEND.get(execution.backend, ()))},
         git=_git(),
     )
 
@@ -48,9 +51,9 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _threads() -> int:
-    """Threads that a framework starts with: OMP_NUM_THREADS, else the cores that this process may use."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
+def _threads(backend: str) -> int:
+    """Threads that a framework starts with: OMP_NUM_THREADS (JAX: NPROC), else the cores that this process may use."""
+    asked = os.environ.get("NPROC" if backend == "jax" else "OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

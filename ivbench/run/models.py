@@ -11,7 +11,7 @@ from ivbench.cascade import StageModel
 from ivbench.config.settings import ORIGINAL
 from ivbench.errors import DigestError
 from ivbench.extractors import Extractor, load_extractor
-from ivbench.plan import Plan, cascade_source, extractor_digests
+from ivbench.plan import Plan, cascade_source, extractor_digests, torch_device
 from ivbench.zoo import Card, read_card
 
 __all__ = ["Models"]
@@ -26,17 +26,26 @@ class Models:
         card: of the cascade.
         device: where networks run.
         zoo: where extractors and text encoders are looked up; None: `ivbench.zoo.find_zoo()`.
+        backend: torch or jax: what runs the cascade's stages; extractors and text encoders run in PyTorch.
+        dtype: what the cascade's stages compute in.
     """
 
-    def __init__(self, card: Card, device: str = "cpu", zoo: Path | None = None) -> None:
-        self.card, self.device, self.zoo = card, device, zoo
+    def __init__(
+        self,
+        card: Card,
+        device: str = "cpu",
+        zoo: Path | None = None,
+        backend: str = "torch",
+        dtype: str = "float32",
+    ) -> None:
+        self.card, self.device, self.zoo, self.backend, self.dtype = card, device, zoo, backend, dtype
         self.extractor = cache(self._extractor)
         self._variant = cache(self._open_variant)
 
     @cached_property
     def cascade(self) -> Cascade:
         """The cascade, opened through its adapter."""
-        return open_cascade(self.card, self.device, self.zoo)
+        return open_cascade(self.card, self.device, self.zoo, self.backend, self.dtype)
 
     def stage_model(self, weights: str, stage: str) -> StageModel:
         """A stage's network: the cascade's own, or that of another cascade that stands in.
@@ -48,9 +57,9 @@ class Models:
         cascade = self.cascade if weights == ORIGINAL else self._variant(weights)
         return cascade.stage_model(stage)
 
-    def __reduce__(self) -> tuple[type[Models], tuple[Card, str, Path | None]]:
+    def __reduce__(self) -> tuple[type[Models], tuple[Card, str, Path | None, str, str]]:
         """Networks stay where they are: another process gets the names and loads its own."""
-        return type(self), (self.card, self.device, self.zoo)
+        return type(self), (self.card, self.device, self.zoo, self.backend, self.dtype)
 
     def require(self, plan: Plan) -> None:
         """Refuse a machine whose zoo holds other files than those that a plan's ids stand for.
@@ -70,7 +79,7 @@ class Models:
             raise DigestError(f'"{different[0]}" is not the one of the plan. Install the same zoo on every node.')
 
     def _open_variant(self, name: str) -> Cascade:
-        return open_cascade(read_card(name, self.zoo), self.device, self.zoo)
+        return open_cascade(read_card(name, self.zoo), self.device, self.zoo, self.backend, self.dtype)
 
     def _extractor(self, name: str) -> Extractor:
         """By its card in the zoo; one that needs no weights, and so no card, by its registered name."""
@@ -79,5 +88,6 @@ class Models:
             return extractor
         from ivbench.backends.torch_backend import available_device
 
-        available_device(self.device)
-        return load_extractor(read_card(name, self.zoo).folder, self.device)
+        device = torch_device(self.device)
+        available_device(device)
+        return load_extractor(read_card(name, self.zoo).folder, device)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import statistics
-import threading
 import time
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +16,7 @@ from ivbench.diffusion.noise import NoiseKey
 from ivbench.errors import ConfigError, NonFiniteError
 from ivbench.plan import SampleTask
 from ivbench.run.job import Entry, Job
+from ivbench.run.peak_memory import PeakMemory, counts_on_device
 from ivbench.run.sampling import stage_settings
 from ivbench.spec import StageSpec
 from ivbench.text import TextEmbeddings
@@ -30,7 +28,6 @@ _FORMAT = 2
 _REPEATS = 3
 _ENOUGH = 1.0
 """Seconds after which a measurement is not repeated."""
-_POLL = 0.02
 
 
 class Timing:
@@ -47,11 +44,12 @@ class Timing:
     def description(self) -> str:
         """How seconds and memory were measured, for the report."""
         machine = self._job.environment
-        memory = "the device" if _on_cuda(self._job.models.device) else "the process"
+        execution = self._plan.execution
+        memory = "the device" if counts_on_device(execution.backend, execution.device) else "the process"
         return (
-            f"one batch of {TIMING_BATCH} videos on {machine.device} ({machine.processor}, {machine.threads} threads), "
-            f"after a warm-up step, text embeddings and weights in memory; seconds a video, the median of up to "
-            f"{_REPEATS} repeats; peak memory of {memory}"
+            f"one batch of {TIMING_BATCH} videos in {machine.backend} on {machine.device} ({machine.processor}, "
+            f"{machine.threads} threads), after a warm-up, text embeddings and weights in memory; seconds a video, the "
+            f"median of up to {_REPEATS} repeats; peak memory of {memory}"
         )
 
     def require_device(self) -> None:
@@ -114,7 +112,7 @@ class Timing:
         settings = stage_settings(task)
         _sample_once(model, _warm_up(model.stage, task), text, keys, low)
         seconds: list[float] = []
-        with _PeakMemory(self._job.models.device) as memory:
+        with PeakMemory(self._plan.execution.backend, self._job.models.device) as memory:
             while len(seconds) < _REPEATS and sum(seconds) < _ENOUGH:
                 seconds.append(_sample_once(model, settings, text, keys, low))
         about = {"stage": task.stage, "repeats": seconds}
@@ -132,10 +130,14 @@ class Timing:
 
 
 def _warm_up(stage: StageSpec, task: SampleTask) -> StageSettings:
-    """One step; a stage that was distilled to its steps takes them all."""
+    """Two steps, the last and another, so that a backend that compiles has; a distilled stage takes all of its own."""
     if stage.distilled is not None and stage.distilled.steps is not None:
         return stage_settings(task)
-    return stage_settings(task.model_copy(update={"sampling": task.sampling.model_copy(update={"num_steps": 1})}))
+    return stage_settings(
+        task.model_copy(
+            update={"sampling": task.sampling.model_copy(update={"num_steps": min(2, task.sampling.num_steps)})}
+        )
+    )
 
 
 def _sample_once(
@@ -149,47 +151,3 @@ def _sample_once(
     started = time.perf_counter()
     sample_stage(model, settings, text, keys, low)
     return time.perf_counter() - started
-
-
-def _on_cuda(device: str) -> bool:
-    return device.partition(":")[0] == "cuda"
-
-
-class _PeakMemory:
-    """The largest memory in use while the block runs, bytes: the device's on CUDA, else the process's resident size."""
-
-    def __init__(self, device: str) -> None:
-        self.peak = 0
-        self._device = device
-        self._done = threading.Event()
-
-    def __enter__(self) -> _PeakMemory:
-        if _on_cuda(self._device):
-            import torch
-
-            torch.cuda.reset_peak_memory_stats(self._device)
-            return self
-        import psutil
-
-        self._process: Any = psutil.Process(os.getpid())
-        self._look()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if _on_cuda(self._device):
-            import torch
-
-            self.peak = int(torch.cuda.max_memory_allocated(self._device))
-            return
-        self._done.set()
-        self._thread.join()
-        self._look()
-
-    def _look(self) -> None:
-        self.peak = max(self.peak, int(self._process.memory_info().rss))
-
-    def _watch(self) -> None:
-        while not self._done.wait(_POLL):
-            self._look()

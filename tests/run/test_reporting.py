@@ -11,7 +11,7 @@ from rich.console import Console
 from ivbench.plan import Execution
 from ivbench.run import RichReporter, progress
 from ivbench.run.environment import describe_environment
-from ivbench.run.timing import _PeakMemory
+from ivbench.run.peak_memory import PeakMemory
 
 
 def reporter_on(file: io.StringIO, terminal: bool) -> RichReporter:
@@ -58,9 +58,9 @@ def test_an_environment_says_what_decides_bits(monkeypatch: pytest.MonkeyPatch) 
 
 def test_peak_memory_is_that_of_the_block() -> None:
     pytest.importorskip("psutil")
-    with _PeakMemory("cpu") as before:
+    with PeakMemory("torch", "cpu") as before:
         pass
-    with _PeakMemory("cpu") as during:
+    with PeakMemory("torch", "cpu") as during:
         filled = np.ones(8 * 2**20)
         during._look()
         del filled

@@ -52,6 +52,7 @@ class Step:
         logsnr_t, logsnr_s: nats: log SNR there.
         coefficients: what it does.
         last: whether it ends at the data.
+        correction: what a step of two evaluations does after the second, as data; else empty.
     """
 
     index: int
@@ -61,6 +62,7 @@ class Step:
     logsnr_s: float
     coefficients: Coefficients
     last: bool
+    correction: tuple[float, ...] = ()
 
 
 def update(z: Array, x_hat: Array, coefficients: Coefficients, noise: Array | None = None) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 from array_api_compat import array_namespace
@@ -76,9 +76,13 @@ class Heun(Sampler):
         if step.last:
             return predicted
         x_2 = denoise_x(predicted, step.logsnr_s, step.index)
-        c = heun_correction(step.logsnr_t, step.logsnr_s)
+        c = Correction(*step.correction)
         xp = array_namespace(z)
         return c.z * z + xp.astype(c.x_1 * x_1 + c.x_2 * x_2, z.dtype, copy=False)
+
+    def _describe(self, schedule: Schedule, index: int, t: float, s: float, last: bool) -> Step:
+        step = super()._describe(schedule, index, t, s, last)
+        return step if last else replace(step, correction=heun_correction(step.logsnr_t, step.logsnr_s))
 
     def evaluations(self, step_index: int, num_steps: int) -> int:
         """Two, but one in the last step."""

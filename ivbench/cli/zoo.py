@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ivbench.backends.dtypes import DTYPES
 from ivbench.cli.console import print_rows
 from ivbench.cli.options import store_option
 from ivbench.errors import ConfigError, IvbenchError
 
 if TYPE_CHECKING:
+    from ivbench.run.parity import Check
     from ivbench.zoo import Card
 
 __all__ = ["zoo"]
@@ -134,6 +136,48 @@ def _cards() -> tuple[list[Card], list[IvbenchError]]:
         except IvbenchError as error:
             problems.append(error)
     return sorted(cards, key=lambda card: (card.config.kind, card.name)), problems
+
+
+@zoo.command(short_help="Compare a cascade in PyTorch with itself in JAX.")
+@click.argument("cascade")
+@click.option("--prompts", type=click.IntRange(2), default=16, show_default=True, help="How many test prompts.")
+@click.option("--steps", type=click.IntRange(1), default=32, show_default=True, help="DDIM steps of the whole run.")
+@click.option("--w", type=click.FloatRange(0), default=3.0, show_default=True, help="Guidance weight of the whole run.")
+@click.option("--extractor", default="clip-probe", show_default=True, help="What scores the videos.")
+@click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda:1.")
+@click.option("--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Write what was found to this JSON file.")
+def parity(
+    cascade: str, prompts: int, steps: int, w: float, extractor: str, device: str, dtype: str, out: Path | None
+) -> int:
+    """Run CASCADE, of the shapes domain, in PyTorch and in JAX from the same noise, and compare.
+
+    One evaluation of each stage, from the samples of PyTorch; a whole guided run, stage by stage; its CLIP score. The
+    exit code is 1 if a difference is larger than allowed.
+    """
+    from ivbench.cli.session import session
+    from ivbench.config import canonical_json
+    from ivbench.plan import Execution
+    from ivbench.results.atomic import write_bytes
+    from ivbench.run.parity import measure_parity
+
+    with session(cascade, None, device, Execution(dtype=dtype)) as working:
+        found = measure_parity(working.models, working.reporter, prompts, steps, w, extractor)
+    columns = ["stage", "what", "found", "maximum", "allowed", ""]
+    print_rows(columns, [_check_row(check) for check in found.checks], right=["found", "maximum", "allowed"])
+    if out is not None:
+        write_bytes(out, canonical_json(found.model_dump(mode="json")).encode() + b"\n")
+        click.echo(out)
+    return 0 if found.agrees else 1
+
+
+def _check_row(check: Check) -> list[str]:
+    maximum = "" if check.maximum is None else f"{check.maximum:.2g}"
+    if check.low is None:
+        found, allowed = f"{check.found:.2g}", f"{check.high:g}"
+    else:
+        found, allowed = f"{check.found:.2f}", f"{check.low:.2f} to {check.high:.2f}"
+    return [check.stage, check.what, found, maximum, allowed, "agrees" if check.agrees else "differs"]
 
 
 def _show_stages(card: Card) -> None:

@@ -192,7 +192,8 @@ def _spatial_attention(p: Parameters, spec: VideoUNetSpec, name: str, x: Array, 
     qkv = qkv.reshape(n, h * w, 3, -1, spec.head_dim)
     k, v = (jnp.concatenate([qkv[:, :, 1 + i], text[:, :, i]], axis=1) for i in (0, 1))
     mask = jnp.pad(text_mask, ((0, 0), (0, 0), (0, 0), (h * w, 0)), constant_values=True)
-    y = jax.nn.dot_product_attention(qkv[:, :, 0], k, v, mask=mask)
+    scores = jnp.einsum("nqhd,nkhd->nhqk", qkv[:, :, 0], k) / math.sqrt(spec.head_dim)
+    y = jnp.einsum("nhqk,nkhd->nqhd", jax.nn.softmax(jnp.where(mask, scores, -jnp.inf), axis=-1), v)
     return linear(p, f"{name}.output", y.reshape(n, h, w, c))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ivbench.backends.memory import in_batches
 from ivbench.cascade import StageSettings, sample_stage
+from ivbench.config import StageSampling
 from ivbench.data.prompts import prompt_digest
 from ivbench.data.shapes.render import to_uint8
 from ivbench.diffusion.noise import NoiseKey
@@ -23,7 +24,7 @@ from ivbench.run.job import Arrays, Entry, Job
 from ivbench.run.units import ModelKey, RunUnits, Unit
 from ivbench.text import TextEmbeddings
 
-__all__ = ["VIDEO", "Sampling", "prompts_in_words", "stage_settings"]
+__all__ = ["VIDEO", "Sampling", "prompts_in_words", "settings_of", "stage_settings"]
 
 VIDEO = "video"
 """Name of the array in a sample task's entry: uint8 [B, T, H, W, C] from the last stage, else float16 in [-1, 1]."""
@@ -31,11 +32,15 @@ VIDEO = "video"
 
 def stage_settings(task: SampleTask) -> StageSettings:
     """A task's settings, ready for the sampling loop."""
-    sampling = task.sampling
+    return settings_of(task.sampling, task.stage)
+
+
+def settings_of(sampling: StageSampling, stage: str) -> StageSettings:
+    """The resolved settings of a stage, ready for the sampling loop."""
     return StageSettings(
         sampler=sampler_of(sampling),
         num_steps=sampling.num_steps,
-        guidance=guidance_of(sampling, task.stage),
+        guidance=guidance_of(sampling, stage),
         thresholding=thresholding_of(sampling),
         augmentation_snr=sampling.augmentation_snr,
     )

@@ -22,15 +22,18 @@ def open_text_encoder(text: TextSpec, device: str = "cpu", zoo: Path | None = No
         zoo: where its name is looked up; None: `ivbench.zoo.find_zoo()`.
 
     Raises:
-        ConfigError: it is no text encoder, or gives tokens of another width than the cascade expects.
+        ConfigError: no such device, it is no text encoder, or it gives tokens of another width than the cascade expects.
         DigestError: a file is not what its card says.
         MissingFileError: it is neither in the zoo, nor a folder, nor to be fetched.
     """
+    from ivbench.backends.torch_backend import available_device
+
     card = find_card(text.encoder, zoo)
     source: str | Path = text.encoder
     if card is not None:
         verify(card)
         source = card.folder
+    available_device(device)
     encoder: TextEncoder = registry.load("text_encoder", "t5")(source, max_length=text.length, device=device)
     if encoder.dim != text.dim:
         raise ConfigError(

@@ -26,7 +26,7 @@ def available_device(name: str) -> torch.device:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(
-            f'device "{name}" cannot be used here. Allowed: cpu, cuda, cuda:N, mps, where present.'
+            f'device "{name}" cannot be used by PyTorch here. Allowed: cpu, cuda, cuda:N, mps, where present.'
         ) from error
     return device
 

@@ -133,7 +133,7 @@ def test_a_stage_without_weights_is_one_line(tmp_path: Path, name: str) -> None:
 
 def test_a_device_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     cascade = open_cascade(read_card(write_cascade(tmp_path)), device="cuda:99")
-    with pytest.raises(ConfigError, match='device "cuda:99" cannot be used here'):
+    with pytest.raises(ConfigError, match='device "cuda:99" cannot be used by PyTorch here'):
         cascade.stage_model("base")
 
 

@@ -106,7 +106,7 @@ def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
     pytest.importorskip("torch")
     from ivbench.backends.torch_backend import available_device
 
-    with pytest.raises(ConfigError, match=f'device "{name}" cannot be used here. Allowed: cpu, cuda'):
+    with pytest.raises(ConfigError, match=f'device "{name}" cannot be used by PyTorch here. Allowed: cpu, cuda'):
         available_device(name)
 
 

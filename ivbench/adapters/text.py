@@ -22,7 +22,7 @@ def open_text_encoder(text: TextSpec, device: str = "cpu", zoo: Path | None = No
         zoo: where its name is looked up; None: `ivbench.zoo.find_zoo()`.
 
     Raises:
-        ConfigError: no such device, it is no text encoder, or it gives tokens of another width than the cascade expects.
+        ConfigError: no such device; it is no text encoder; or its tokens are of another width than the cascade's.
         DigestError: a file is not what its card says.
         MissingFileError: it is neither in the zoo, nor a folder, nor to be fetched.
     """

@@ -131,6 +131,40 @@ def test_a_stage_without_weights_is_one_line(tmp_path: Path, name: str) -> None:
         opened(write_cascade(tmp_path)).stage_model(name)
 
 
+@pytest.mark.parametrize(
+    ("backend", "dtype", "net"),
+    [("torch", "float32", "TorchStageModel"), ("torch", "bfloat16", "TorchStageModel"), ("jax", "float32", "Jax")],
+)
+def test_one_weights_file_serves_both_backends(tmp_path: Path, backend: str, dtype: str, net: str) -> None:
+    if backend == "jax":
+        pytest.importorskip("jax")
+    model = open_cascade(read_card(write_cascade(tmp_path)), backend=backend, dtype=dtype).stage_model("base")
+    assert type(model).__name__.startswith(net)
+
+
+class Elsewhere:
+    """An adapter that says nothing of backends."""
+
+    def __init__(self, *given: object) -> None:
+        self.given = given
+
+
+@pytest.mark.parametrize("asked", [{"backend": "jax"}, {"dtype": "bfloat16"}])
+def test_an_adapter_that_lists_no_backends_runs_in_torch_and_float32_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, str]
+) -> None:
+    card = read_card(write_cascade(tmp_path))
+    monkeypatch.setattr("ivbench.registry.load", lambda *_: Elsewhere)
+    assert open_cascade(card).given == (card, "cpu", None)  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=r'the adapter "native" got backend .* Allowed: torch in float32'):
+        open_cascade(card, **asked)
+
+
+def test_a_backend_that_an_adapter_lacks_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="got backend numpy and dtype float32. Allowed: torch, jax"):
+        open_cascade(read_card(write_cascade(tmp_path)), backend="numpy")
+
+
 def test_a_device_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     cascade = open_cascade(read_card(write_cascade(tmp_path)), device="cuda:99")
     with pytest.raises(ConfigError, match='device "cuda:99" cannot be used by PyTorch here'):

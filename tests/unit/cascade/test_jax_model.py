@@ -176,13 +176,13 @@ def test_in_bfloat16_the_state_is_float32_and_the_samples_are_near(kind: Any) ->
 
 
 def test_float64_without_x64_is_refused_and_not_rounded() -> None:
-    with pytest.raises(ConfigError, match="only under jax.enable_x64"):
+    with pytest.raises(ConfigError, match=r"only under jax\.enable_x64"):
         JaxStageModel(stage(), weights(stage()), dtype="float64")
 
 
 @pytest.mark.parametrize("kind", [TorchStageModel, JaxStageModel])
 def test_an_unknown_dtype_is_one_line(kind: Any) -> None:
-    with pytest.raises(ConfigError, match='no dtype is called "float16".*Allowed: bfloat16, float32|Did you mean'):
+    with pytest.raises(ConfigError, match=r'no dtype is called "float16"\. Did you mean "(b?float\d+)"'):
         kind(stage(), weights(stage()), dtype="float16")
 
 
@@ -197,7 +197,7 @@ def test_wrong_weights_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"1 missing \(stem.bias\)"):
         JaxStageModel(stage(), {name: value for name, value in own.items() if name != "stem.bias"})
     own["head.weight"][0] = np.nan
-    with pytest.raises(NonFiniteError, match="in its weight head.weight"):
+    with pytest.raises(NonFiniteError, match=r"in its weight head\.weight"):
         JaxStageModel(stage(), own)
 
 

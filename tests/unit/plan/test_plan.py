@@ -124,6 +124,16 @@ def test_a_change_at_the_front_changes_everything_behind_it(suite: SuiteConfig, 
     assert not ids(before) & ids(plan(suite, source, execution=Execution(device="cuda")))
 
 
+@pytest.mark.parametrize(
+    "execution", [Execution(backend="jax"), Execution(dtype="bfloat16"), Execution(backend="jax", device="tpu")]
+)
+def test_text_embeddings_serve_every_backend_and_dtype_and_videos_do_not(
+    suite: SuiteConfig, source: CascadeSource, execution: Execution
+) -> None:
+    before, after = plan(suite, source), plan(suite, source, execution=execution)
+    assert ids(before) & ids(after) == {task.id for task in before.encode}
+
+
 def test_settings_that_do_not_act_make_no_new_cells(suite: SuiteConfig, source: CascadeSource) -> None:
     found = plan(changed(suite, grid={"sampler": ["ddim", "ancestral"], "gamma": [0.1, 0.5]}), source)
     assert [cell.label for cell in found.cells] == [

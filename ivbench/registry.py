@@ -28,6 +28,13 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "inline": "ivbench.run.executors.inline:InlineExecutor",
         "ray": "ivbench.run.executors.ray_executor:RayExecutor",
     },
+    "checkpoint": {
+        "flax": "ivbench.adapters.formats.flax_msgpack:FlaxFormat",
+        "npz": "ivbench.adapters.formats.npz:NpzFormat",
+        "orbax": "ivbench.adapters.formats.orbax_folder:OrbaxFolder",
+        "safetensors": "ivbench.adapters.formats.safetensors_file:SafetensorsFormat",
+        "torch": "ivbench.adapters.formats.torch_file:TorchFormat",
+    },
     "extractor": {
         "clip": "ivbench.extractors.torch_clip:ClipExtractor",
         "geometric-judge": "ivbench.extractors.geometric_judge:GeometricJudge",

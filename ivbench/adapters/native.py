@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load
 
+from ivbench.adapters.formats.dtypes import is_float
+from ivbench.adapters.formats.safetensors_file import arrays_from_bytes
 from ivbench.adapters.text import open_text_encoder
 from ivbench.cascade import StageModel
 from ivbench.errors import ConfigError, DigestError
@@ -97,13 +97,8 @@ class NativeCascade:
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
             raise DigestError(f"{path} has sha256 {found[:12]}, its card says {expected[:12]}. Fetch it again.")
-        try:
-            arrays = dict(load(data))
-        except SafetensorError as error:
-            raise ConfigError(f"{path} is not a safetensors file: {error}. Export the weights again.") from error
-        except KeyError as error:
-            raise ConfigError(f"{path} holds {error} tensors. Export the weights as float32 or float16.") from error
-        odd = {str(array.dtype) for array in arrays.values() if array.dtype.kind != "f"}
+        arrays = arrays_from_bytes(data, str(path))
+        odd = {str(array.dtype) for array in arrays.values() if not is_float(array.dtype)}
         if odd:
             raise ConfigError(f"{path} holds {', '.join(sorted(odd))} tensors. Weights are floating point.")
         return arrays

@@ -43,9 +43,14 @@ COMMANDS = {
 # The extra that brings a library, for the message where one is missing.
 _EXTRAS = {
     "av": "video",
+    "einops": "zoo",
+    "flax": "flax",
     "jax": "jax",
     "open_clip": "zoo",
+    "ml_dtypes": "zoo",
     "mlflow": "mlflow",
+    "msgpack": "zoo",
+    "orbax": "flax",
     "psutil": "zoo",
     "pyarrow": "parquet",
     "ray": "ray",

@@ -10,6 +10,7 @@ import click
 from ivbench.backends.dtypes import DTYPES
 from ivbench.cli.console import print_rows
 from ivbench.cli.options import store_option
+from ivbench.cli.zoo_checkpoint import export, import_
 from ivbench.errors import ConfigError, IvbenchError
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ def zoo() -> None:
     Beside cascades the zoo holds text encoders and probes: each a folder with a card that says what it is, how it was
     made, and the digest of each of its files.
     """
+
+
+zoo.add_command(import_)
+zoo.add_command(export)
 
 
 @zoo.command("list")
@@ -48,6 +53,8 @@ def show(name: str) -> None:
     card = read_card(name)
     click.echo(f"{card.name}: {card.config.description}" if card.config.description else card.name)
     facts = {"kind": card.config.kind, "licence": card.config.licence, "folder": card.folder, "digest": card.digest}
+    if card.partial:
+        facts["loaded in part"] = card.partial
     click.echo("".join(f"  {key}: {value}\n" for key, value in facts.items()))
     if card.config.kind == "cascade":
         _show_stages(card)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from ivbench.config.canonical import digest
+from ivbench.config.checkpoint import CheckpointConfig
 from ivbench.config.parse import Frozen, parse
 from ivbench.config.settings import Settings
 
@@ -41,6 +42,13 @@ class CardConfig(Frozen):
         default_factory=dict,
         description="cascade: stage -> measured seconds of one video and network evaluation; `ivbench plan` estimates "
         "by it until the store knows this machine",
+    )
+    checkpoint: CheckpointConfig | None = Field(
+        default=None, description="cascade: how `ivbench zoo import` reads a foreign checkpoint"
+    )
+    partial: dict[str, str] = Field(
+        default_factory=dict,
+        description="cascade: stage -> what of its weights did not load as it is; every number of a run is then marked",
     )
     digest: Sha256 | None = Field(
         default=None, description="identity of what is loaded, where its maker states one; else see `identity`"

@@ -78,6 +78,12 @@ class Plan(Frozen):
         return input_shape(self.source.spec, self.suite.stages)
 
     @property
+    def partial(self) -> str:
+        """What of the weights was loaded in part, of the cascade and of those that stand in; empty: nothing."""
+        others = (f"{name}: {source.partial}" for name, source in self.variants.items() if source.partial)
+        return "; ".join((*([self.source.partial] if self.source.partial else []), *others))
+
+    @property
     def videos(self) -> int:
         """Final videos in all: cells x runs x prompts x samples a prompt."""
         suite = self.suite

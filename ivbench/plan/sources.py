@@ -58,6 +58,7 @@ class CascadeSource(Frozen):
     seconds_per_evaluation: dict[str, float] = Field(
         default_factory=dict, description="stage -> seconds of one video and network evaluation, as the card says"
     )
+    partial: str = Field(default="", description="which stages were loaded in part, in words; empty: none")
 
     @property
     def digest(self) -> str:
@@ -99,6 +100,7 @@ def cascade_source(card: Card, zoo: Path | None = None) -> CascadeSource:
         description=card.config.description,
         sampling=card.config.sampling,
         seconds_per_evaluation=card.config.seconds_per_evaluation,
+        partial=card.partial,
     )
 
 

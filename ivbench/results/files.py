@@ -38,6 +38,7 @@ CSV_COLUMNS = (
     "used",
     "reference",
     "decisive",
+    "partial",
     "guidance_w",
     "scale_g",
     "nfe",
@@ -116,6 +117,7 @@ def _rows(cell: Cell | None, score: Score) -> list[dict[str, Any]]:
         "higher_is_better": score.higher_is_better,
         **score.counts.model_dump(),
         "decisive": score.decisive,
+        "partial": score.partial,
         **(_of_cell(cell) if cell else {}),
     }
     headline = {**shared, "row": "headline", "value": score.value, "mean": score.mean, "stderr": score.stderr}

@@ -101,6 +101,7 @@ class Score(Record):
         description="values that give the number a scale: ground_truth, shuffled, chance, null_mean, null_q95, ...",
     )
     decisive: bool = Field(default=True, description="False where too few samples: shown, decides nothing")
+    partial: bool = Field(default=False, description="the weights were loaded in part: not the checkpoint's number")
     notes: list[str] = Field(default_factory=list, description="warnings shown beside the number")
 
     @field_validator("by_prompt", "influence")
@@ -248,6 +249,7 @@ class CascadeInfo(Record):
     description: str = ""
     stages: list[StageInfo]
     text_encoder: str = ""
+    partial: str = Field(default="", description="which stages were loaded in part, and how; empty: all fitted")
 
 
 class SuiteInfo(Record):

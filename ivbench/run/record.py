@@ -14,6 +14,7 @@ from ivbench.results.schema import (
     Cell,
     Published,
     Results,
+    Score,
     StageCost,
     StageInfo,
     SuiteInfo,
@@ -79,12 +80,19 @@ def _cell(job: Job, cell: PlannedCell, scoring: Scoring, gallery: Gallery, secon
         scale_g=cell.scale_g,
         costs=costs,
         timing=timing if any(cost.seconds is not None for cost in costs) else "",
-        scores=scoring.scores(cell.id),
+        scores=[_marked(score, job.plan) for score in scoring.scores(cell.id)],
         gallery=[] if problem else gallery.cell(cell.id),
         published=list(cell.published),
         complete=not problem,
         problem=problem,
     )
+
+
+def _marked(score: Score, plan: Plan) -> Score:
+    """A score as it is, or with the mark of weights that were loaded in part."""
+    if not plan.partial:
+        return score
+    return score.model_copy(update={"partial": True, "notes": [*score.notes, f"Partial load: {plan.partial}"]})
 
 
 def _published_truth(plan: Plan) -> list[Published]:
@@ -100,7 +108,7 @@ def _cost(cost: StageCost, measured: tuple[float, float] | None) -> StageCost:
 
 def _notes(job: Job) -> list[str]:
     plan = job.plan
-    notes = [*_part_note(plan), *_weights_note(plan)]
+    notes = [*_partial_note(plan), *_part_note(plan), *_weights_note(plan)]
     about = [job.store.manifest(task.id) for task in plan.encode]
     truncated = sum(one["truncated"] for one in about if one is not None)
     if not truncated:
@@ -110,6 +118,13 @@ def _notes(job: Job) -> list[str]:
         f"{truncated} of {len(plan.prompts)} prompts are longer than the {plan.source.spec.text.length} tokens of "
         f"{plan.source.spec.text.encoder}; it did not see their ends.",
     ]
+
+
+def _partial_note(plan: Plan) -> list[str]:
+    """That no number here is the checkpoint's, where weights were loaded in part."""
+    if not plan.partial:
+        return []
+    return [f"Weights were loaded in part ({plan.partial}): no number here is that of the checkpoint."]
 
 
 def _part_note(plan: Plan) -> list[str]:
@@ -163,4 +178,5 @@ def _cascade(plan: Plan) -> CascadeInfo:
         description=source.description,
         stages=stages,
         text_encoder=source.spec.text.encoder,
+        partial=plan.partial,
     )

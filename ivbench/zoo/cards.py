@@ -36,6 +36,11 @@ class Card:
         """The sha256 that stands for the card in task ids: as it states, else over the digests of its files."""
         return self.config.identity
 
+    @property
+    def partial(self) -> str:
+        """Which stages were loaded in part, in words; empty for a clean load."""
+        return "; ".join(f"{stage}: {what}" for stage, what in self.config.partial.items())
+
     def path(self, name: str) -> Path:
         """The path of one of the folder's files.
 

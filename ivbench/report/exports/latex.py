@@ -120,5 +120,10 @@ def _caption(results: Results, table: MainTable) -> str:
     return escaped(
         f"{results.cascade.name} on suite {results.suite.name}: {len(results.suite.prompts)} prompts, {runs} "
         f"run{'s' if runs != 1 else ''}; the standard error is over runs, a Frechet value of all runs together. "
-        f"{f'In every cell: {common}. ' if common else ''}Protocols: {protocols}.{bold}"
+        f"{f'In every cell: {common}. ' if common else ''}Protocols: {protocols}.{bold}{_partial(results)}"
     )
+
+
+def _partial(results: Results) -> str:
+    """The mark of weights that were loaded in part."""
+    return f" Weights loaded in part: {results.cascade.partial}." if results.cascade.partial else ""

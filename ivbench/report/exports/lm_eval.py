@@ -44,7 +44,11 @@ def to_lm_eval(named: Sequence[Named]) -> bytes:
         "n-samples": {label: _samples(scores) for label, (scores, _) in tasks.items()},
         "config": {
             "model": "ivbench",
-            "model_args": {"cascade": results.cascade.name, "digest": results.cascade.digest},
+            "model_args": {
+                "cascade": results.cascade.name,
+                "digest": results.cascade.digest,
+                **({"partial": results.cascade.partial} if results.cascade.partial else {}),
+            },
             "model_num_parameters": sum(stage.parameters for stage in results.cascade.stages),
             "device": results.environments[0].device if results.environments else None,
             "random_seed": next(iter(results.suite.seeds), None),

@@ -21,7 +21,7 @@ __all__ = ["to_csv", "to_parquet"]
 _ORIGIN = ("results", "suite", "suite_digest", "cascade", "cascade_digest", "created")
 _TEXTS = (*_ORIGIN, "cell", "label", "metric", "extractor_label", "protocol", "row", "unit", "interval")
 _COUNTS = ("seed", "generated", "failed", "used", "reference", "nfe")
-_FLAGS = ("higher_is_better", "decisive")
+_FLAGS = ("higher_is_better", "decisive", "partial")
 
 
 def to_csv(named: Sequence[Named]) -> bytes:

@@ -146,6 +146,7 @@ def facts(results: Results) -> dict[str, str]:
         "suite_digest": results.suite.digest,
         "cascade": results.cascade.name,
         "cascade_digest": results.cascade.digest,
+        "cascade_partial": results.cascade.partial,
         "prompts": str(len(results.suite.prompts)),
         "seeds": " ".join(map(str, results.suite.seeds)),
         "created": results.created,

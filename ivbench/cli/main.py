@@ -100,8 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("Interrupted. What was finished is kept; the same command goes on from there.", err=True)
         return EXIT_INTERRUPTED
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get(error.name or "")):
-            click.echo(f"Error: {MissingDependencyError(str(error.name), extra)}", err=True)
+        if isinstance(error, ModuleNotFoundError) and (
+            extra := _EXTRAS.get(library := (error.name or "").partition(".")[0])
+        ):
+            click.echo(f"Error: {MissingDependencyError(library, extra)}", err=True)
             return EXIT_USAGE
         traceback.print_exc(file=sys.stderr)
         click.echo("This is a fault in ivbench, not in its input. Please report it with the lines above.", err=True)

@@ -24,7 +24,7 @@ _STATUSES = ("matched", "missing", "unexpected", "cast", "reshaped")
 @click.option(
     "--card",
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="card.yaml of the cascade to be, with cascade.yaml beside it.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make; named like the card.")
@@ -44,7 +44,8 @@ def import_(source: Path, card: Path, out: Path, allow_partial: bool, trust_pick
     from ivbench.adapters.checkpoints import AuditError, import_cascade
 
     if trust_pickle:
-        click.echo(f"Warning: --trust-pickle: a pickle in {source} runs whatever code it holds, with your rights.", err=True)
+        said = f"Warning: --trust-pickle: a pickle in {source} runs whatever code it holds, with your rights."
+        click.echo(said, err=True)
     try:
         made = import_cascade(source, card, out, allow_partial, trust_pickle)
     except AuditError as error:

@@ -178,7 +178,7 @@ def _audited(
         left_out |= {why: left_out.get(why, 0) + count for why, count in beside.left_out.items()}
         unexpected = beside.unexpected
         for stage, chosen in each.chosen.items():
-            kept = _not_ignored(apply_key_map(chosen.arrays, settings.key_map, used), chosen, settings)
+            kept = _not_ignored(apply_key_map(chosen, settings.key_map, used), settings)
             ignored = len(chosen.arrays) - len(kept)
             if ignored:
                 left_out["ignored by the card"] = left_out.get("ignored by the card", 0) + ignored
@@ -192,11 +192,11 @@ def _audited(
     return tuple(audits[stage] for stage in order), {stage: weights[stage] for stage in order}, left_out
 
 
-def _not_ignored(found: dict[str, Renamed], chosen: Chosen, settings: CheckpointConfig) -> dict[str, Renamed]:
+def _not_ignored(found: dict[str, Renamed], settings: CheckpointConfig) -> dict[str, Renamed]:
     return {
         name: each
         for name, each in found.items()
-        if not any(re.fullmatch(pattern, chosen.full(each.source)) for pattern in settings.ignore)
+        if not any(re.fullmatch(pattern, each.source) for pattern in settings.ignore)
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ivbench.adapters.formats.tree import Arrays
+from ivbench.adapters.checkpoints.choice import Chosen
 from ivbench.config.checkpoint import KeyRule
 from ivbench.errors import ConfigError
 
@@ -21,7 +21,7 @@ class Renamed:
     """A tensor under the cascade's name.
 
     Attributes:
-        source: its name in the checkpoint.
+        source: its name from the top of the checkpoint.
         array: with its axes turned.
         layout: how, where the card says so.
     """
@@ -31,11 +31,11 @@ class Renamed:
     layout: str | None = None
 
 
-def apply_key_map(arrays: Arrays, rules: Sequence[KeyRule], used: set[int]) -> dict[str, Renamed]:
+def apply_key_map(chosen: Chosen, rules: Sequence[KeyRule], used: set[int]) -> dict[str, Renamed]:
     """Rename tensors by the first rule that matches the whole of a name; others keep theirs.
 
     Args:
-        arrays: by name below the weights' path.
+        chosen: a stage's tensors; rules see their names below its path.
         rules: of the card.
         used: takes the index of every rule that matched.
 
@@ -43,10 +43,10 @@ def apply_key_map(arrays: Arrays, rules: Sequence[KeyRule], used: set[int]) -> d
         ConfigError: two tensors get one name, or a layout does not fit its tensor.
     """
     found: dict[str, Renamed] = {}
-    for source, array in arrays.items():
-        name, layout = source, None
+    for short, array in chosen.arrays.items():
+        name, layout, source = short, None, chosen.full(short)
         for index, rule in enumerate(rules):
-            match = re.fullmatch(rule.match, source)
+            match = re.fullmatch(rule.match, short)
             if match is not None:
                 name, layout = _expanded(match, rule), rule.layout
                 used.add(index)

@@ -72,7 +72,6 @@ def _steps(path: Path) -> list[Path]:
 
 
 def _read_tree(path: Path) -> Tree:
-    import jax
     import orbax.checkpoint as ocp
 
     checkpointer, path = ocp.PyTreeCheckpointer(), path.absolute()
@@ -80,8 +79,7 @@ def _read_tree(path: Path) -> Tree:
         described = checkpointer.metadata(path)
         described = getattr(described, "item_metadata", described)
         described = getattr(described, "tree", described)
-        wanted = jax.tree.map(lambda about: ocp.RestoreArgs(restore_type=_kind(about)), described)
-        restored = checkpointer.restore(path, restore_args=wanted)
+        restored = checkpointer.restore(path, restore_args=_arguments(described))
     except IvbenchError:
         raise
     except Exception as error:  # orbax and tensorstore raise what they please over a torn folder
@@ -91,6 +89,13 @@ def _read_tree(path: Path) -> Tree:
     if not isinstance(found, dict):
         raise ConfigError(f"{path} holds no dict of arrays. Save a dict.")
     return found
+
+
+def _arguments(described: Any) -> Any:
+    import jax
+    from orbax.checkpoint import RestoreArgs
+
+    return jax.tree.map(lambda about: RestoreArgs(restore_type=_kind(about)), described)
 
 
 def _kind(about: Any) -> type[Any] | None:

@@ -58,7 +58,7 @@ def _load(path: Path, trust_pickle: bool) -> Any:
 
 def _why(message: str) -> str:
     """What `weights_only` refused, in a sentence."""
-    found = re.search(r"(?:GLOBAL|global|class|function) ([\w.]+\.[\w.]+)", message)
+    found = re.search(r"GLOBAL ([\w.]+)", message)
     if found or "Unsupported" in message:
         what = f"asks for {found[1]}" if found else "asks for more than tensors"
         return (

@@ -110,9 +110,9 @@ def test_two_tensors_of_one_name_are_refused() -> None:
         flatten({"a": {"b": one}, "a.b": one})
     with pytest.raises(ConfigError, match='two keys that read "1"'):
         arrays_of({1: one, "1": one}, "x", lambda value, _: value)
+    circle: dict[str, Any] = {}
+    circle["again"] = circle
     with pytest.raises(ConfigError, match="nested over 64 levels"):
-        circle: dict[str, Any] = {}
-        circle["again"] = circle
         arrays_of(circle, "x", lambda value, _: value)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
+import os
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -24,13 +24,13 @@ msgpack = pytest.importorskip("msgpack")
 
 
 class Payload:
-    """Makes a file when it is unpickled."""
+    """Makes a folder when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
 
     def __reduce__(self) -> Any:
-        return Path.touch, (self.mark,)
+        return os.mkdir, (str(self.mark),)
 
 
 def _torch_zip(folder: Path, evil: Any) -> Path:
@@ -167,7 +167,9 @@ CASES: dict[str, Callable[[Path, Any], Path]] = {
     "orbax chunk": _orbax(_orbax_chunk),
     "orbax old extension": _orbax(_orbax_old),
     "orbax old array": _orbax(_orbax_old_array),
-    "orbax folder of pickles": _orbax(lambda folder, data: (folder / "base.weight" / ".zarray").write_bytes(data) and None),
+    "orbax folder of pickles": _orbax(
+        lambda folder, data: (folder / "base.weight" / ".zarray").write_bytes(data) and None
+    ),
 }
 
 
@@ -201,8 +203,8 @@ def test_the_payload_is_alive(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        ("torch zip", r"x.pt holds a pickle that asks for \S+: reading it could run code, so it was refused"),
-        ("torch single pickle", r"x.pth holds a pickle that asks for \S+: reading it could run code"),
+        ("torch zip", r"x.pt holds a pickle that asks for posix.mkdir: reading it could run code, so it was refused"),
+        ("torch single pickle", r"x.pth holds a pickle that asks for posix.mkdir: reading it could run code"),
         ("npz array of objects", r"x.npz: base.stem.weight is an array of objects, which is a pickle"),
     ],
 )
@@ -245,21 +247,17 @@ def test_a_whole_module_needs_trust_and_gives_its_state_dict(tmp_path: Path) -> 
     card = write_card(tmp_path / "card", stages=1)
     with pytest.raises(ConfigError, match=r"asks for ivbench.nets.torch_video_unet.TorchVideoUNet"):
         import_cascade(tmp_path / "x.pt", card, tmp_path / "mine")
-    with pytest.raises(ConfigError, match="holds no dict of tensors|does not fit"):
-        torch.save(net.stem, tmp_path / "y.pt")
+    torch.save(net.stem, tmp_path / "y.pt")
+    with pytest.raises(ConfigError, match=r"the checkpoint does not fit the cascade"):
         import_cascade(tmp_path / "y.pt", card, tmp_path / "mine", trust_pickle=True)
     made = import_cascade(tmp_path / "x.pt", card, tmp_path / "mine", trust_pickle=True)
     assert not made.audits[0].faults
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # how the test's own file is made
 def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("x/data.pkl", pickle.dumps({}))
-        archive.writestr("x/constants.pkl", pickle.dumps(()))
-        archive.writestr("x/version", "3\n")
-    (tmp_path / "x.pt").write_bytes(buffer.getvalue())
-    with pytest.raises(ConfigError, match=r"TorchScript archive, which is code|not a sound torch file"):
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)), tmp_path / "x.pt")
+    with pytest.raises(ConfigError, match=r"x.pt is a TorchScript archive, which is code"):
         import_cascade(tmp_path / "x.pt", write_card(tmp_path / "card", stages=1), tmp_path / "mine")
 
 

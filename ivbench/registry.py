@@ -1,7 +1,8 @@
 """The one registry: names to lazily imported objects, by kind.
 
-Built-in entries live in the table below; other packages add theirs by entry points of the group `ivbench.<kind>`.
-An entry is a target `module:object`, imported only when it is asked for, so that looking up names is free.
+Built-in entries live in the table below; other packages add theirs by entry points of the group `ivbench.<kind>` (or
+its plural, such as `ivbench.adapters`). `python:module:object` names an object without an entry. An entry is a target
+`module:object`, imported only when it is asked for, so that looking up names is free.
 """
 
 from __future__ import annotations
@@ -83,12 +84,15 @@ _BUILTIN: dict[str, dict[str, str]] = {
     },
 }
 
+_PYTHON = "python:"
+
 
 @cache
 def _targets(kind: str) -> dict[str, str]:
     found = dict(_BUILTIN.get(kind, {}))
-    for point in entry_points(group=f"ivbench.{kind}"):
-        found.setdefault(point.name, point.value)
+    for group in (f"ivbench.{kind}", f"ivbench.{kind}s"):
+        for point in entry_points(group=group):
+            found.setdefault(point.name, point.value)
     return found
 
 
@@ -98,11 +102,13 @@ def names(kind: str) -> list[str]:
 
 
 def target(kind: str, name: str) -> str:
-    """The `module:object` that a name stands for.
+    """The `module:object` that a name stands for; `python:module:object` stands for itself.
 
     Raises:
         ConfigError: no such name; says the nearest one.
     """
+    if name.startswith(_PYTHON):
+        return name.removeprefix(_PYTHON)
     targets = _targets(kind)
     if name not in targets:
         raise ConfigError(f'no {kind} is called "{name}".{did_you_mean(name, targets)}')
@@ -113,7 +119,14 @@ def load(kind: str, name: str) -> Any:
     """Import and return the object that a name stands for.
 
     Raises:
-        ConfigError: no such name; says the nearest one.
+        ConfigError: no such name; says the nearest one. Or a `python:module:object` that cannot be imported.
     """
     module, _, attribute = target(kind, name).partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    if not name.startswith(_PYTHON):
+        return getattr(importlib.import_module(module), attribute)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f'{kind} "{name}" cannot be imported: {error}. Write python:module:object, with the module on PYTHONPATH.'
+        ) from error

@@ -46,6 +46,9 @@ class NativeCascade:
     ) -> None:
         self._card, self._device, self._zoo, self._backend, self._dtype = card, device, zoo, backend, dtype
         self.spec: CascadeSpec = card.cascade()
+        for stage in self.spec.stages:
+            if stage.network is not None:
+                raise ConfigError(f'stage "{stage.name}" has a network that no adapter brings. Name one in the card.')
         self._models: dict[str, StageModel] = {}
 
     def text_encoder(self) -> TextEncoder:

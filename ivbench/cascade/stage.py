@@ -131,7 +131,7 @@ class StageSettings:
     def nfe(self, stage: StageSpec) -> int:
         """Network evaluations of a stage for one video."""
         of_steps = weights(self.guidance, stage.name, self.num_steps)
-        return network_evaluations(self.sampler, of_steps, informed=stage.unet.guidance_embedding)
+        return network_evaluations(self.sampler, of_steps, informed=stage.guidance_embedding)
 
 
 def sample_stage(
@@ -245,7 +245,7 @@ def _conditioning(
         raise ConfigError(f'stage "{stage.name}" is of kind {stage.kind} and {needs}.')
     if low is None:
         return None, None
-    if not stage.unet.augmentation:
+    if not stage.augmentation:
         if settings.augmentation_snr is not None:
             raise ConfigError(f'stage "{stage.name}" was trained without augmentation. Set no augmentation_snr for it.')
         return conditioning_video(low, stage), None

@@ -21,7 +21,7 @@ def nfe(sampling: StageSampling, stage: StageSpec) -> int:
     A step whose guidance weight is not 0 counts twice, but for a network that has the weight as an input (distilled).
     """
     of_steps = weights(guidance_of(sampling, stage.name), stage.name, sampling.num_steps)
-    return network_evaluations(sampler_of(sampling), of_steps, informed=stage.unet.guidance_embedding)
+    return network_evaluations(sampler_of(sampling), of_steps, informed=stage.guidance_embedding)
 
 
 def stage_costs(

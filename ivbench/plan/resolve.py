@@ -129,7 +129,7 @@ def _guidance(configured: GuidanceConfig, key: str, stage: StageSpec) -> Guidanc
 
 def _augmentation(layers: Sequence[Settings], stage: StageSpec) -> float | None:
     """None for a stage that wasn't trained on augmented conditioning videos, whatever is configured for all."""
-    if not stage.unet.augmentation:
+    if not stage.augmentation:
         return None
     value, _ = _find(layers, "augmentation_snr", stage)
     return _AUGMENTATION_SNR if value is _MISSING else value

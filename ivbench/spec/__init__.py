@@ -4,6 +4,7 @@ from ivbench.spec.cascade import CascadeSpec, StageSpec
 from ivbench.spec.distilled import DistilledSpec
 from ivbench.spec.flops import flops
 from ivbench.spec.layout import Block, layout
+from ivbench.spec.network import NetworkSpec
 from ivbench.spec.parameters import count, parameters
 from ivbench.spec.video_unet import VideoUNetSpec
 
@@ -11,6 +12,7 @@ __all__ = [
     "Block",
     "CascadeSpec",
     "DistilledSpec",
+    "NetworkSpec",
     "StageSpec",
     "VideoUNetSpec",
     "count",

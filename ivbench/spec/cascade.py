@@ -11,6 +11,7 @@ from ivbench.registry import names
 from ivbench.spec.distilled import DistilledSpec
 from ivbench.spec.flops import flops
 from ivbench.spec.frozen import Frozen
+from ivbench.spec.network import NetworkSpec
 from ivbench.spec.parameters import count
 from ivbench.spec.video_unet import VideoUNetSpec
 
@@ -36,7 +37,16 @@ class StageSpec(Frozen):
     height: int = Field(gt=0)
     width: int = Field(gt=0)
     fps: float = Field(gt=0)
-    unet: VideoUNetSpec
+    unet: VideoUNetSpec = Field(  # type: ignore[assignment]  # its readers all need one; None where network is given
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="the network, a Video U-Net of ours; absent where `network` is given",
+    )
+    network: NetworkSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="the network, where an adapter brings another project's",
+    )
     parameterization: Literal["x", "eps", "v"] = "v"
     schedule: str = "cosine"
     logsnr_min: float = -20.0
@@ -59,10 +69,22 @@ class StageSpec(Frozen):
     @property
     def parameters(self) -> int:
         """Number of parameters."""
-        return count(self.unet)
+        return count(self.unet) if self.network is None else self.network.parameters
+
+    @property
+    def augmentation(self) -> bool:
+        """Whether the network is told the log SNR of its conditioning video's noise."""
+        return self.unet.augmentation if self.network is None else self.network.augmentation
+
+    @property
+    def guidance_embedding(self) -> bool:
+        """Whether the network is told the guidance weight (distilled models)."""
+        return self.network is None and self.unet.guidance_embedding
 
     def flops(self, text_length: int) -> int:
         """FLOPs of one network evaluation of one video."""
+        if self.network is not None:
+            return self.network.flops
         return flops(self.unet, self.frames, self.height, self.width, text_length)
 
     @model_validator(mode="after")
@@ -75,11 +97,17 @@ class StageSpec(Frozen):
         if self.schedule not in names("schedule"):
             hint = did_you_mean(self.schedule, names("schedule"))
             raise ValueError(f'stage "{self.name}": no schedule is called "{self.schedule}".{hint}')
-        stride = self.unet.stride
+        if ("unet" in self.model_fields_set) == (self.network is not None):
+            raise ValueError(f'stage "{self.name}" needs one of unet (a Video U-Net) and network (an adapter\'s)')
+        stride = self.unet.stride if self.network is None else self.network.multiple_of
         if self.height % stride or self.width % stride:
             raise ValueError(
                 f'stage "{self.name}" is {self.height}x{self.width} (HxW); its net needs multiples of {stride}'
             )
+        if self.network is not None:
+            if self.distilled is not None:
+                raise ValueError(f'stage "{self.name}": distilled goes with unet, not with network')
+            return self
         if self.unet.clean_head and self.parameterization != "v":
             raise ValueError(
                 f'stage "{self.name}": unet.clean_head needs parameterization v, got {self.parameterization}'
@@ -107,7 +135,7 @@ class CascadeSpec(Frozen):
         for before, stage in zip(self.stages, self.stages[1:], strict=False):
             _check_pair(before, stage)
         for stage in self.stages:
-            if stage.unet.text_dim != self.text.dim:
+            if stage.network is None and stage.unet.text_dim != self.text.dim:
                 raise ValueError(
                     f'stage "{stage.name}" expects text tokens of width {stage.unet.text_dim}, '
                     f"the text encoder {self.text.encoder} gives {self.text.dim}"

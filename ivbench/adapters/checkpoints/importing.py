@@ -104,7 +104,11 @@ def _read_card(card: Path) -> tuple[CardConfig, CascadeSpec]:
         raise ConfigError(f"{card} names weights or files already: the import writes these. Remove both keys.")
     if not (card.parent / _CASCADE).is_file():
         raise MissingFileError(f"{card.parent / _CASCADE} is not there. Describe the stages in it, beside the card.")
-    return config, read_cascade(card.parent / _CASCADE)
+    spec = read_cascade(card.parent / _CASCADE)
+    foreign = [stage.name for stage in spec.stages if stage.network is not None]
+    if foreign:
+        raise ConfigError(f'stage "{foreign[0]}" is no Video U-Net of ours, its adapter reads its weights itself.')
+    return config, spec
 
 
 def _require_free(out: Path, name: str) -> None:

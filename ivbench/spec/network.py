@@ -1,0 +1,18 @@
+"""A network of another project as data: what plans, costs and checks need of it where it is no Video U-Net of ours."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ivbench.spec.frozen import Frozen
+
+__all__ = ["NetworkSpec"]
+
+
+class NetworkSpec(Frozen):
+    """What a stage's author says of a network that an adapter brings."""
+
+    parameters: int = Field(gt=0, description="number of parameters")
+    flops: int = Field(gt=0, description="of one evaluation of one video at this stage's size; 1 MAC = 2 FLOPs")
+    augmentation: bool = Field(default=False, description="it is told the log SNR of its conditioning video's noise")
+    multiple_of: int = Field(default=1, ge=1, description="its height and width are multiples of this")

@@ -17,6 +17,7 @@ from ivbench.report.exports import export
 from ivbench.report.loggers.base import facts
 from ivbench.results.files import read_results
 from ivbench.results.schema import Results
+from ivbench.run import Outcome
 from ivbench.zoo import read_card
 from tests.run.processes import ivbench, suite_file
 from tests.run.tiny_zoo import CASCADE
@@ -39,27 +40,35 @@ def partly(plan: Plan) -> Plan:
     return plan.model_copy(update={"source": plan.source.model_copy(update={"partial": SAID})})
 
 
-def test_every_number_of_a_run_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    whole = run_toy(toy_plan(), tmp_path, "whole").outcome
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Outcome]:
+    """The toys whole and in part."""
+    folder = tmp_path_factory.mktemp("partial")
+    return run_toy(toy_plan(), folder, "whole").outcome, run_toy(partly(toy_plan()), folder).outcome
+
+
+def test_every_number_of_a_run_is_marked(
+    runs: tuple[Outcome, Outcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, part = runs
     assert "Partial load" not in whole.path.read_text()
-    outcome = run_toy(partly(toy_plan()), tmp_path).outcome
-    assert_marked(read_results(outcome.path), metrics=4)
-    for before, after in zip(whole.results.cells, outcome.results.cells, strict=True):  # a mark is not another number
+    assert_marked(read_results(part.path), metrics=4)
+    for before, after in zip(whole.results.cells, part.results.cells, strict=True):  # a mark is not another number
         assert [score.value for score in before.scores] == [score.value for score in after.scores]
-    page = write_report(outcome.path, tmp_path / "report.html").read_text()
-    print_table(outcome.results)
+    page = write_report(part.path, tmp_path / "report.html").read_text()
+    print_table(part.results)
     for shown in (page, capsys.readouterr().out):
         assert NOTE in shown
         assert f"Partial load: {SAID}" in shown
-    with (outcome.path.parent / "results.csv").open() as file:
+    with (part.path.parent / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["partial"] for row in rows if row["cell"] != "ground-truth"} == {"True"}
     assert {row["partial"] for row in rows if row["cell"] == "ground-truth"} <= {"False"}
 
 
 @pytest.mark.parametrize(("kind", "said"), [("latex", SAID), ("markdown", f"Partial load: {SAID}"), ("lm-eval", SAID)])
-def test_exports_and_loggers_carry_the_mark(kind: str, said: str, tmp_path: Path) -> None:
-    whole, part = (run_toy(plan, tmp_path).outcome.results for plan in (toy_plan(), partly(toy_plan())))
+def test_exports_and_loggers_carry_the_mark(kind: str, said: str, runs: tuple[Outcome, Outcome]) -> None:
+    whole, part = (outcome.results for outcome in runs)
     assert said.encode() in export(kind, [("a", part)])
     assert said.encode() not in export(kind, [("a", whole)])
     assert (facts(part)["cascade_partial"], facts(whole)["cascade_partial"]) == (SAID, "")

@@ -71,8 +71,9 @@ def test_a_torn_checkpoint_is_one_line(name: str, tmp_path: Path) -> None:
     kind = load(name)
     path = place(tmp_path, kind)
     kind.write(path, nest(weights()))
-    file = max((file for file in path.rglob("*") if file.is_file()), key=lambda file: file.stat().st_size, default=path)
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    data = [file for file in path.rglob("d/*") if file.is_file()] or [path]  # orbax keeps copies that nothing reads
+    for file in data:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(ConfigError, match="checkpoint"):
         kind.read(path)
 

@@ -2,6 +2,8 @@
 
 from ivbench.check.baseline import updated_baseline
 from ivbench.check.compare import Change, Comparison, compare
+from ivbench.check.error_rates import ErrorRates, MetricRates, Rate, error_rates
+from ivbench.check.error_rates_page import error_rates_page, rate_rows
 from ivbench.check.gate import Gate, Rule, measured_gate, read_gate, without_rule, write_gate
 from ivbench.check.judge import Outcome, Verdict, judge_changes
 from ivbench.check.records import (
@@ -13,22 +15,31 @@ from ivbench.check.records import (
     verdict_rows,
     write_record,
 )
+from ivbench.check.reruns import Population, Reruns
 
 __all__ = [
     "Change",
     "Comparison",
+    "ErrorRates",
     "Gate",
+    "MetricRates",
     "Outcome",
+    "Population",
+    "Rate",
+    "Reruns",
     "Rule",
     "Verdict",
     "change_rows",
     "compare",
     "comparison_record",
+    "error_rates",
+    "error_rates_page",
     "judge_changes",
     "junit",
     "markdown",
     "measured_gate",
     "outcome_record",
+    "rate_rows",
     "read_gate",
     "updated_baseline",
     "verdict_rows",

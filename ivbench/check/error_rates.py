@@ -1,4 +1,4 @@
-"""How often compare and check are wrong: measured on simulated pairs whose truth is known."""
+"""How often compare and check are wrong: measured on simulated re-runs whose truth is known."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from ivbench.check.compare import Change, compare
 from ivbench.check.gate import Gate, Rule, measured_gate
 from ivbench.check.judge import judge_changes
 from ivbench.check.power import POWER
-from ivbench.check.simulated_pairs import Pairs
-from ivbench.errors import ConfigError
+from ivbench.check.reruns import Reruns
 
 __all__ = ["ErrorRates", "MetricRates", "Rate", "error_rates"]
 
 _LEAST = 1e-9
 """A margin so small that every significant loss is a regression: the hardest case."""
-_SEARCH = 150
-_STEPS = 8
-_STRONGEST = 64.0
+_SEARCH, _PRECISE = 150, 5e-3
+"""Pairs of each step of the search for a loss of the stated size; how exact it is, as part of the way."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +59,14 @@ class MetricRates:
         label: of the metric.
         alarms: `check` says regression of pairs without a change.
         differences: `compare` says better or worse of pairs without a change.
-        strength: of a loss of the stated smallest size, in steps from the cascade to the worse one.
-        stated: mean of the smallest difference that `compare` states of such pairs.
-        loss: mean of their loss.
+        stated: mean of the smallest difference that `compare` states of pairs with a loss of that size.
+        loss: mean of their loss; smaller where even the worse cascade is not that much worse.
         found: `compare` says worse of them.
     """
 
     label: str
     alarms: Rate
     differences: Rate
-    strength: float
     stated: float
     loss: float
     found: Rate
@@ -94,78 +90,66 @@ class ErrorRates:
     passes: Rate
 
 
-def error_rates(pairs: Pairs, trials: int, advance: Callable[[], None] = lambda: None) -> ErrorRates:
+def error_rates(reruns: Reruns, trials: int, advance: Callable[[], None] = lambda: None) -> ErrorRates:
     """Measure the error rates of `compare` and `check`, by the functions that these commands call.
 
     Args:
-        pairs: where simulated pairs come from.
+        reruns: where simulated files come from.
         trials: pairs without a change, and as many with a loss for each metric.
         advance: called after each step; there are 1 + metrics of them.
     """
-    gates = {label: _gate([label]) for label in pairs.labels}
-    everything = _gate(pairs.labels)
-    alarms, differences = ({label: 0 for label in pairs.labels} for _ in range(2))
+    gates = {label: _gate([label]) for label in reruns.labels}
+    everything = _gate(reruns.labels)
+    alarms, differences = (dict.fromkeys(reruns.labels, 0) for _ in range(2))
     together, passes = 0, 0
-    before = compare(*pairs.pair(trials))
     for number in range(trials):
-        comparison = compare(*pairs.pair(number))
+        baseline, again, third = reruns.files(number)
+        comparison = compare(baseline, third)
         for change in comparison.changes:
-            label = change.new.label
-            alarms[label] += judge_changes(comparison, gates[label]).state == "regression"
-            differences[label] += change.verdict in ("better", "worse")
+            alarms[change.new.label] += judge_changes(comparison, gates[change.new.label]).state == "regression"
+            differences[change.new.label] += change.verdict in ("better", "worse")
         together += judge_changes(comparison, everything).state == "regression"
-        passes += judge_changes(comparison, measured_gate(before)).state == "pass"
-        before = comparison
+        passes += judge_changes(comparison, measured_gate(compare(baseline, again))).state == "pass"
     advance()
-    rows = []
-    alpha = 1 - everything.confidence
-    for label in pairs.labels:
-        alarm, difference = (Rate(counts[label], trials, alpha) for counts in (alarms, differences))
-        rows.append(MetricRates(label, alarm, difference, *_power(pairs, label, trials)))
+    alpha, rows = 1 - everything.confidence, []
+    for label in reruns.labels:
+        of_check, of_compare = (Rate(counts[label], trials, alpha) for counts in (alarms, differences))
+        rows.append(MetricRates(label, of_check, of_compare, *_power(reruns, label, trials)))
         advance()
-    rates = Rate(together, trials, alpha), Rate(passes, trials, everything.confidence)
-    return ErrorRates(pairs.prompts, pairs.runs, tuple(rows), *rates)
+    shared = Rate(together, trials, alpha), Rate(passes, trials, everything.confidence)
+    return ErrorRates(reruns.prompts, reruns.runs, tuple(rows), *shared)
 
 
 def _gate(labels: Iterable[str]) -> Gate:
     return Gate(rules=tuple(Rule(metric=label, margin=_LEAST) for label in labels))
 
 
-def _power(pairs: Pairs, label: str, trials: int) -> tuple[float, float, float, Rate]:
-    """(strength, stated difference, loss, how often it was found) where loss and stated difference are the same."""
-    strength = _strength_of_stated_loss(pairs, label)
-    changes = _changes(pairs, label, range(trials), strength)
-    stated, loss = _stated_and_loss(changes)
+def _power(reruns: Reruns, label: str, trials: int) -> tuple[float, float, Rate]:
+    """(stated difference, loss, how often it was found) where the loss is as large as the stated difference."""
+    changes = _changes(reruns, label, range(trials), _stated_loss(reruns, label, min(trials, _SEARCH)))
     found = sum(change.verdict == "worse" for change in changes)
-    return strength, stated, loss, Rate(found, trials, POWER)
+    return *_stated_and_loss(changes), Rate(found, trials, POWER)
 
 
-def _strength_of_stated_loss(pairs: Pairs, label: str) -> float:
-    """The strength at which the mean loss is the mean stated difference, by bisection.
+def _stated_loss(reruns: Reruns, label: str, trials: int) -> float:
+    """How far on the way to the worse cascade the mean loss is the mean stated difference; at most 1.
 
-    A loss widens the noise too, so the stated difference is that of the very pairs that have the loss.
-
-    Raises:
-        ConfigError: however strong, the loss stays smaller: the worse cascade is no worse by this metric.
+    Worse videos change the noise too, so the stated difference is that of the very pairs that have the loss.
     """
 
-    def excess(strength: float) -> float:
-        stated, loss = _stated_and_loss(_changes(pairs, label, range(_SEARCH), strength))
+    def excess(far: float) -> float:
+        stated, loss = _stated_and_loss(_changes(reruns, label, range(trials), far))
         return loss - stated
 
-    low, high = 0.0, 1.0
-    while excess(high) < 0:
-        low, high = high, 2 * high
-        if high > _STRONGEST:
-            raise ConfigError(f"{label}: the worse cell is not worse by it. Take one with more visible faults.")
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if excess(middle) > 0 else (middle, high)
-    return (low + high) / 2
+    return 1.0 if excess(1.0) <= 0 else float(optimize.brentq(excess, 0.0, 1.0, xtol=_PRECISE))
 
 
-def _changes(pairs: Pairs, label: str, numbers: Iterable[int], strength: float) -> list[Change]:
-    return [compare(*pairs.pair(number, strength, [label])).changes[0] for number in numbers]
+def _changes(reruns: Reruns, label: str, numbers: Iterable[int], far: float) -> list[Change]:
+    found = []
+    for number in numbers:
+        old, new = reruns.files(number, 2, far, [label])
+        found.append(compare(old, new).changes[0])
+    return found
 
 
 def _stated_and_loss(changes: Sequence[Change]) -> tuple[float, float]:

@@ -30,6 +30,10 @@ COMMANDS = {
     "report": LazyCommand("ivbench.cli.report:report", "Write the HTML report of a results.json, or of several"),
     "compare": LazyCommand("ivbench.cli.compare:compare", "Compare two results files: new minus old, paired by prompt"),
     "check": LazyCommand("ivbench.cli.check:check", "Hold results against a baseline: the gate for CI"),
+    "error-rates": LazyCommand(
+        "ivbench.cli.error_rates:error_rates",
+        "Measure how often compare and check are wrong, on simulated re-runs whose truth is known",
+    ),
     "export": LazyCommand("ivbench.cli.export:export", "Write results as CSV, Parquet, markdown, LaTeX or lm-eval"),
     "log": LazyCommand("ivbench.cli.log:log", "Log finished results to wandb, MLflow or TensorBoard"),
     "store": LazyCommand("ivbench.cli.store:store_group", "Show, verify and clean up the store of what was computed"),

@@ -1,10 +1,9 @@
-"""Pairs of results drawn from many real videos of each prompt: without a change, or with a loss of a chosen size."""
+"""Results files drawn from many real videos of each prompt: re-runs without a change, and worse ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from ivbench.metrics import Batch, Conditions, MeanEvidence, MeanMetric, Metric
 from ivbench.metrics.intervals import Integers
 from ivbench.results.schema import CascadeInfo, Cell, Results, Score, SuiteInfo
 
-__all__ = ["Pairs", "Population"]
+__all__ = ["Population", "Reruns"]
 
 Features = NDArray[np.floating]
 
@@ -28,7 +27,7 @@ class Population:
         metric: what scores them.
         conditions: of all P prompts; a pair's are these of its own prompts.
         unchanged: [K, P, ...] of the cascade as it is.
-        worse: [K, P, ...] of a worse one. A loss moves features from the former towards these, or beyond.
+        worse: [K, P, ...] of a worse one, from the same noise.
     """
 
     metric: Metric[Any]
@@ -42,18 +41,17 @@ class Population:
         return self.metric.label(self.conditions.source)
 
 
-class Pairs:
-    """Pairs of results files, each as two runs of a suite would write them, scored as `ivbench score` does.
+class Reruns:
+    """Three results files at a time, as a suite and its re-runs with other seeds write them, scored as `score` does.
 
-    A pair's prompts are drawn with replacement. Of every prompt, other videos stand in its old and in its new file,
-    so the two differ as a re-run with other seeds does. All metrics see the same videos. A loss of strength s turns the
-    new file's features f into f + s (f_worse - f), in all of its videos: s = 1 is the worse cascade.
+    The prompts are drawn with replacement. Of every prompt, other videos stand in each of the three. All metrics see
+    the same videos.
 
     Args:
         populations: one a metric, of the same videos.
-        prompts: of a pair.
-        runs: of each side; K must be twice as many.
-        seed: of all draws; the same pair is drawn whatever its loss.
+        prompts: of a file.
+        runs: of a file; K must be three times as many.
+        seed: of all draws; the same videos are drawn whatever the loss.
 
     Raises:
         ConfigError: no population, or too few videos of a prompt.
@@ -61,8 +59,10 @@ class Pairs:
 
     def __init__(self, populations: Sequence[Population], prompts: int, runs: int, seed: int = 0) -> None:
         videos = min((len(population.unchanged) for population in populations), default=0)
-        if videos < 2 * runs:
-            raise ConfigError(f"a pair of {runs} runs needs {2 * runs} videos of each prompt, got {videos}.")
+        if videos < 3 * runs:
+            raise ConfigError(
+                f"three files of {runs} runs need {3 * runs} videos of each prompt, got {videos}. Use more runs."
+            )
         self.prompts, self.runs = prompts, runs
         self._seed = seed
         self._shape = populations[0].unchanged.shape[:2]
@@ -73,25 +73,30 @@ class Pairs:
         """Of the metrics."""
         return tuple(self._sides)
 
-    def pair(self, number: int, strength: float = 0.0, labels: Sequence[str] | None = None) -> tuple[Results, Results]:
-        """An old and a new results file.
+    def files(
+        self, number: int, count: int = 3, loss: float = 0.0, labels: Sequence[str] | None = None
+    ) -> list[Results]:
+        """The first files of three; without a loss no more than seeds differ.
 
         Args:
-            number: which pair.
-            strength: of the loss; 0: none.
+            number: which three.
+            count: how many of them.
+            loss: of the last one: how far the features of every video (of a mean, its value) lie on the way to those of
+                the worse cascade's video of the same prompt and noise; from 0 to 1.
             labels: of the metrics to score; None: all.
         """
         generator = np.random.Generator(np.random.Philox(key=[self._seed, number]))
         videos, prompts = self._shape
         chosen = generator.integers(0, prompts, self.prompts)
-        order = generator.random((videos, self.prompts)).argsort(axis=0)[: 2 * self.runs]
-        sides = (order[: self.runs], 0.0, 0), (order[self.runs :], strength, self.runs)
+        order = generator.random((videos, self.prompts)).argsort(axis=0)
         wanted = self.labels if labels is None else labels
-        old, new = (
-            _results([self._sides[label].score(chosen, *side) for label in wanted], self.prompts, self.runs, side[-1])
-            for side in sides
-        )
-        return old, new
+        found = []
+        for place in range(count):
+            first = place * self.runs
+            own, far = order[first : first + self.runs], loss if place == count - 1 else 0.0
+            scores = [self._sides[label].score(chosen, own, far, first) for label in wanted]
+            found.append(_results(scores, self.prompts, self.runs, first))
+        return found
 
 
 class _Scored:
@@ -100,53 +105,51 @@ class _Scored:
     def __init__(self, population: Population) -> None:
         self._population = population
 
-    def score(self, prompts: Integers, videos: Integers, strength: float, first_seed: int) -> Score:
+    def score(self, prompts: Integers, videos: Integers, loss: float, first_seed: int) -> Score:
         """The record of a cell.
 
         Args:
             prompts: [n] prompts of the population.
             videos: [R, n] videos of each.
-            strength: of the loss.
+            loss: from 0 to 1.
             first_seed: of the runs.
         """
         metric, conditions = self._population.metric, _of_prompts(self._population.conditions, prompts)
-        evidence = self._evidence(conditions, prompts, videos, strength)
+        evidence = self._evidence(conditions, prompts, videos, loss)
         return metric.score(evidence, conditions, range(first_seed, first_seed + len(videos)))
 
-    def _evidence(self, conditions: Conditions, prompts: Integers, videos: Integers, strength: float) -> Any:
-        return self._population.metric.gather(self._batches(prompts, videos, strength), conditions)
+    def _evidence(self, conditions: Conditions, prompts: Integers, videos: Integers, loss: float) -> Any:
+        return self._population.metric.gather(self._batches(prompts, videos, loss), conditions)
 
-    def _batches(self, prompts: Integers, videos: Integers, strength: float) -> Iterator[Batch]:
+    def _batches(self, prompts: Integers, videos: Integers, loss: float) -> Iterator[Batch]:
         for run, chosen in enumerate(videos):
-            features = self._population.unchanged[chosen, prompts]
-            if strength:
-                features = _moved(features, self._population.worse[chosen, prompts], strength)
-            yield Batch(run, np.arange(len(prompts)), features)
+            pair = (self._population.unchanged[chosen, prompts], self._population.worse[chosen, prompts])
+            yield Batch(run, np.arange(len(prompts)), _between(*pair, loss))
 
 
 class _ScoredMean(_Scored):
-    """As `_Scored`, with the values of all videos computed once a strength: they don't depend on one another."""
+    """As `_Scored`, with the values of all videos computed once: they don't depend on the others."""
 
     def __init__(self, population: Population) -> None:
         super().__init__(population)
-        self._columns = lru_cache(maxsize=2)(self._all)
+        self._columns = [_columns(population, features) for features in (population.unchanged, population.worse)]
 
-    def _all(self, strength: float) -> dict[str, NDArray[np.float64]]:
-        population = self._population
-        return _columns(population, _moved(population.unchanged, population.worse, strength))
-
-    def _evidence(self, conditions: Conditions, prompts: Integers, videos: Integers, strength: float) -> Any:
+    def _evidence(self, conditions: Conditions, prompts: Integers, videos: Integers, loss: float) -> Any:
+        unchanged, worse = self._columns
         runs, place = np.indices(videos.shape)
-        found = {name: values[videos, prompts].ravel() for name, values in self._columns(strength).items()}
+        found = {
+            name: np.float64(_between(values[videos, prompts], worse[name][videos, prompts], loss)).ravel()
+            for name, values in unchanged.items()
+        }
         return MeanEvidence(runs.ravel(), place.ravel(), found)
+
+
+def _between(unchanged: Features, worse: Features, loss: float) -> Features:
+    return unchanged if loss == 0.0 else np.asarray(unchanged + loss * (worse - unchanged))
 
 
 def _scored(population: Population) -> _Scored:
     return (_ScoredMean if isinstance(population.metric, MeanMetric) else _Scored)(population)
-
-
-def _moved(features: Features, worse: Features, strength: float) -> Features:
-    return features + np.float32(strength) * (worse - features)
 
 
 def _columns(population: Population, features: Features) -> dict[str, NDArray[np.float64]]:

@@ -66,16 +66,33 @@ def test_a_file_of_another_content_is_one_line(name: str, data: bytes, tmp_path:
         kind.read(path)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "orbax"])
 def test_a_torn_checkpoint_is_one_line(name: str, tmp_path: Path) -> None:
     kind = load(name)
     path = place(tmp_path, kind)
     kind.write(path, nest(weights()))
-    data = [file for file in path.rglob("d/*") if file.is_file()] or [path]  # orbax keeps copies that nothing reads
-    for file in data:
-        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ConfigError, match="checkpoint"):
         kind.read(path)
+
+
+def test_a_torn_orbax_folder_is_refused(tmp_path: Path) -> None:
+    """In a process of its own: orbax leaves reads behind that fail after the first one did, in its own threads."""
+    path = tmp_path / "checkpoint"
+    load("orbax").write(path, nest(weights()))
+    for file in path.rglob("d/*"):  # all of them: orbax keeps copies that nothing reads
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    code = f"""
+from pathlib import Path
+from ivbench.adapters.formats import format_of
+from ivbench.errors import ConfigError
+try:
+    format_of(Path({str(path)!r})).read(Path({str(path)!r}))
+except ConfigError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert "checkpoint is not a sound orbax checkpoint: " in done.stdout, done.stderr
 
 
 def test_what_is_no_checkpoint_names_the_formats(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def error_rates(
     from ivbench.cli.session import session
     from ivbench.results.atomic import write_bytes
 
-    name, planned = plan_of(Asked(suite, cascade, device, None, None, None))
+    name, planned = plan_of(Asked(suite=suite, cascade=cascade, device=device))
     with session(name, store, device) as working:
         populations = _populations(planned, working, executor)
         phase = working.reporter.phase("simulated pairs", len(prompts) * (1 + len(populations)))

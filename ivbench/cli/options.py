@@ -50,13 +50,13 @@ class Asked:
     """
 
     suite: str
-    cascade: str | None
-    backend: str
-    device: str
-    dtype: str
-    from_stage: str | None
-    to_stage: str | None
-    input: str | None
+    cascade: str | None = None
+    backend: str = "torch"
+    device: str = "cpu"
+    dtype: str = DTYPES[0]
+    from_stage: str | None = None
+    to_stage: str | None = None
+    input: str | None = None
 
 
 _SUITE_OPTIONS = (

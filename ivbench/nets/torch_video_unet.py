@@ -2,7 +2,7 @@
 
 Outside, videos are [B, T, H, W, C]; inside, frames are [B*T, C, H, W] in channels-last memory, so that attention reads
 the same bytes as [B*T, H*W, C] without a copy. What does not depend on z_t is computed once by `prepare`. A net
-computes in the dtype of its parameters; z_t and the prediction keep theirs, and scalars are embedded in float32 or more.
+computes in the dtype of its parameters; z_t and the prediction keep theirs; scalars are embedded in float32 or more.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ def test_an_adapter_that_lists_no_backends_runs_in_torch_and_float32_alone(
 
 
 def test_a_backend_that_an_adapter_lacks_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="got backend numpy and dtype float32. Allowed: torch, jax"):
+    with pytest.raises(ConfigError, match=r"got backend numpy and dtype float32\. Allowed: torch, jax"):
         open_cascade(read_card(write_cascade(tmp_path)), backend="numpy")
 
 

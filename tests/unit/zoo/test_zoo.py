@@ -10,6 +10,7 @@ import yaml
 
 import ivbench
 from ivbench.errors import ConfigError, DigestError, MissingFileError
+from ivbench.spec import DistilledSpec
 from ivbench.zoo import file_path, find_zoo, list_cards, read_card, verify
 
 
@@ -157,3 +158,15 @@ def test_a_cascade_is_asked_of_a_cascades_card_only(tmp_path: Path) -> None:
 
 def test_every_shipped_card_can_be_read() -> None:
     assert all(card.config.licence for card in list_cards())
+
+
+def test_all_weights_of_the_zoo_together_are_under_30_megabytes() -> None:
+    assert sum(path.stat().st_size for path in find_zoo().rglob("*.safetensors")) < 30e6
+
+
+def test_the_distilled_cascade_has_the_teachers_stages_in_eight_steps_of_either_sampler() -> None:
+    student, teacher = (read_card(name).cascade() for name in ("shapes-lite-distilled", "shapes-lite"))
+    for own, one in zip(student.stages, teacher.stages, strict=True):
+        assert own.distilled == DistilledSpec(guidance=(0, 16), samplers=("ddim", "stochastic"), steps=8)
+        unet = own.unet.model_copy(update={"guidance_embedding": False, "jump_embedding": False})
+        assert own.model_copy(update={"distilled": None, "unet": unet}) == one

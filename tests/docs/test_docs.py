@@ -11,8 +11,9 @@ import click
 import pytest
 
 from ivbench.cli.main import ivbench
-from ivbench.config import cascade_schema, load_yaml, parse_suite, suite_names, suite_schema
+from ivbench.config import cascade_schema, load_yaml, parse, parse_suite, read_suite, suite_names, suite_schema
 from ivbench.plan import build_plan, cascade_source
+from ivbench.train.distillation_recipe import DistillationRecipe
 from ivbench.zoo import read_card
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,14 @@ def test_the_tutorials_suite_can_be_planned() -> None:
     suite = parse_suite(load_yaml(block[1], "tutorial"), "tutorial")
     plan = build_plan(suite, cascade_source(read_card("imagen-video")))
     assert [cell.guidance_w for cell in plan.cells] == [0, 2, None]
+
+
+def test_the_ladder_names_the_students_that_its_recipe_makes() -> None:
+    suite = read_suite(ROOT / "reports" / "ladder" / "suite.yaml")
+    data = load_yaml((ROOT / "zoo" / "recipes" / "shapes-lite-distill-base.yaml").read_text(), "recipe")
+    phases = parse(DistillationRecipe, data, "recipe").phases
+    folder = "./distilled-base/students/shapes-lite-base-"
+    assert set(suite.variants()) == {folder + phase.name for phase in phases}
 
 
 def test_every_packaged_suite_is_documented() -> None:

@@ -38,7 +38,7 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_teacher(home)
     write_recipe(home)
     monkeypatch.setenv("IVBENCH_ZOO", str(home))
-    monkeypatch.setitem(registry._BUILTIN["text_encoder"], "t5", "tests.unit.train.tiny:RandomEncoder")
+    monkeypatch.setitem(registry._targets("text_encoder"), "t5", "tests.unit.train.tiny:RandomEncoder")
     return home
 
 

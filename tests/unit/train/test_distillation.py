@@ -38,7 +38,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A zoo with the cascade `tiny`, whose text encoder is a random table."""
-    monkeypatch.setitem(registry._BUILTIN["text_encoder"], "t5", "tests.unit.train.tiny:RandomEncoder")
+    monkeypatch.setitem(registry._targets("text_encoder"), "t5", "tests.unit.train.tiny:RandomEncoder")
     write_teacher(tmp_path / "zoo")
     return tmp_path / "zoo"
 

@@ -14,6 +14,12 @@ settings.register_profile("ci", parent=settings.get_profile("local"), derandomiz
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """XLA compiles in a third of the time where it need not make fast code, which benchmarks alone need."""
+    if not config.getoption("benchmark_enable", False):
+        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium; its absence skips a test, but fails it where CI is set."""

@@ -21,7 +21,6 @@ from ivbench.nets.torch_video_unet import TorchVideoUNet  # noqa: E402
 from ivbench.spec import VideoUNetSpec, parameters  # noqa: E402
 
 B, L, D = 2, 5, 6
-quick_jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # compiled in a third of the time
 ROOMY: dict[str, Any] = {
     "channels": 8,
     "multipliers": (1, 2),
@@ -94,7 +93,7 @@ def both(own: VideoUNetSpec, frames: int = 3, images: bool = False) -> tuple[Any
         context = net.prepare(**tensors(given), frames=frames, size=size)
         first = net(torch.from_numpy(z), torch.from_numpy(logsnr), context).numpy()
 
-    @quick_jit
+    @jax.jit
     def run(values: Any, z: Any, logsnr: Any, given: Any) -> Any:
         p = arranged(values)
         return evaluate(own, p, z, logsnr, prepare(own, p, **given, frames=frames, size=size))
@@ -145,7 +144,7 @@ def test_the_gradient_of_the_training_loss_is_that_of_torch() -> None:
         numbers = map(jax.numpy.asarray, (x, eps, logsnr, importance))
         return loss(lambda z, at: evaluate(own, p, z, at, shared), *numbers)
 
-    second, gradients = quick_jit(jax.value_and_grad(of_parameters))(values)
+    second, gradients = jax.jit(jax.value_and_grad(of_parameters))(values)
     np.testing.assert_allclose(float(second), first.item(), rtol=1e-11)
     for parameter, tensor in net.named_parameters():
         np.testing.assert_allclose(gradients[parameter], tensor.grad, atol=1e-9, rtol=1e-7, err_msg=parameter)
@@ -167,7 +166,7 @@ def test_bfloat16_is_near_float32_and_gives_back_the_dtype_of_z(backend: str) ->
             context = net.prepare(**tensors(given), frames=frames, size=size)
             return net(torch.from_numpy(z), torch.from_numpy(logsnr), context)
         p = {name: jax.numpy.asarray(value, dtype) for name, value in arranged(values).items()}
-        step = quick_jit(lambda p, z, at: evaluate(own, p, z, at, prepare(own, p, **given, frames=frames, size=size)))
+        step = jax.jit(lambda p, z, at: evaluate(own, p, z, at, prepare(own, p, **given, frames=frames, size=size)))
         return step(p, jax.numpy.asarray(z), jax.numpy.asarray(logsnr))
 
     narrow, wide = run("bfloat16"), run("float32")

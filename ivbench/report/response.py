@@ -32,7 +32,7 @@ def write_response(out: Path, metric: str, levels: Sequence[float], floor: float
         The files.
 
     Raises:
-        MissingDependencyError: altair or vl-convert is not installed.
+        MissingDependencyError: vl-convert is not installed.
         StoreError: the folder can't be written.
     """
     table, figure = out / "response.csv", out / "response.svg"
@@ -56,29 +56,35 @@ def _csv(levels: Sequence[float], floor: float, rows: Sequence[Row]) -> str:
 def _svg(metric: str, levels: Sequence[float], floor: float, rows: Sequence[Row]) -> str:
     """Two panels, spatial and temporal, each line named and dashed in its own way: readable without colour."""
     try:
-        import altair as alt
         import vl_convert
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(str(error.name), "zoo") from None
+    except ModuleNotFoundError:
+        raise MissingDependencyError("vl_convert", "zoo") from None
     panels = [
-        _panel(alt, metric, title, levels, floor, [row for row in rows if row[1] == temporal])
+        _panel(metric, title, levels, floor, [row for row in rows if row[1] == temporal])
         for title, temporal in (("spatial", False), ("temporal", True))
     ]
-    return str(vl_convert.vegalite_to_svg(alt.hconcat(*panels).to_json()))
+    return str(vl_convert.vegalite_to_svg({"hconcat": panels}))
 
 
-def _panel(alt: Any, metric: str, title: str, levels: Sequence[float], floor: float, rows: Sequence[Row]) -> Any:
+def _panel(metric: str, title: str, levels: Sequence[float], floor: float, rows: Sequence[Row]) -> dict[str, Any]:
+    """One panel as Vega-Lite data."""
     values = [
         {"distortion": name, "level": level, "value": value}
         for name, _, found in rows
         for level, value in zip([0.0, *levels], [floor, *found], strict=True)
     ]
     names = [row[0] for row in rows]
-    base = alt.Chart(alt.Data(values=values), title=f"{title} distortions", width=300, height=220)
-    dash = alt.StrokeDash("distortion:N", scale=alt.Scale(domain=names, range=list(_DASHES[: len(names)])))
-    return base.mark_line(point=True).encode(
-        x=alt.X("level:Q", title="level"),
-        y=alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False)),
-        color=alt.Color("distortion:N", sort=names),
-        strokeDash=dash,
-    )
+    dashes = {"domain": names, "range": list(_DASHES[: len(names)])}
+    return {
+        "title": f"{title} distortions",
+        "width": 300,
+        "height": 220,
+        "data": {"values": values},
+        "mark": {"type": "line", "point": True},
+        "encoding": {
+            "x": {"field": "level", "type": "quantitative", "title": "level"},
+            "y": {"field": "value", "type": "quantitative", "title": metric, "scale": {"zero": False}},
+            "color": {"field": "distortion", "type": "nominal", "sort": names},
+            "strokeDash": {"field": "distortion", "type": "nominal", "scale": dashes},
+        },
+    }

@@ -15,6 +15,7 @@ __all__ = ["Row", "write_response"]
 
 Row = tuple[str, bool, Sequence[float]]
 """Distortion, whether it is temporal, one value a level."""
+_LEGENDS = ("color", "strokeDash")
 _DASHES = ([1, 0], [4, 2], [1, 2], [6, 2, 1, 2], [8, 3], [2, 4])
 
 
@@ -63,7 +64,8 @@ def _svg(metric: str, levels: Sequence[float], floor: float, rows: Sequence[Row]
         _panel(metric, title, levels, floor, [row for row in rows if row[1] == temporal])
         for title, temporal in (("spatial", False), ("temporal", True))
     ]
-    return str(vl_convert.vegalite_to_svg({"hconcat": panels}))
+    apart = {"scale": dict.fromkeys(_LEGENDS, "independent")}
+    return str(vl_convert.vegalite_to_svg({"hconcat": panels, "resolve": apart}))
 
 
 def _panel(metric: str, title: str, levels: Sequence[float], floor: float, rows: Sequence[Row]) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def _panel(metric: str, title: str, levels: Sequence[float], floor: float, rows:
         "encoding": {
             "x": {"field": "level", "type": "quantitative", "title": "level"},
             "y": {"field": "value", "type": "quantitative", "title": metric, "scale": {"zero": False}},
-            "color": {"field": "distortion", "type": "nominal", "sort": names},
+            "color": {"field": "distortion", "type": "nominal", "scale": {"domain": names}},
             "strokeDash": {"field": "distortion", "type": "nominal", "scale": dashes},
         },
     }

@@ -50,7 +50,8 @@ class TorchStageModel:
         self.stage, self.device = stage, available_device(device)
         self._state: torch.dtype = getattr(torch, state_dtype(dtype))
         net = TorchVideoUNet(stage.unet).to(self._state)
-        net.load_state_dict({name: torch.from_numpy(np.array(w)).to(self._state) for name, w in weights.items()})
+        kind = state_dtype(dtype)  # NumPy's cast: PyTorch takes no array of bfloat16
+        net.load_state_dict({name: torch.from_numpy(np.array(w, kind)) for name, w in weights.items()})
         net = net.to(self.device, getattr(torch, dtype)).to(memory_format=torch.channels_last)
         self._net: TorchVideoUNet = net.eval().requires_grad_(False)
 

@@ -42,10 +42,11 @@ def report(results: tuple[Path, ...], out: Path | None, open_it: bool) -> None:
 
 
 def _several(paths: list[Path], out: Path) -> Path:
-    from ivbench.report import Source, names, write_runs
+    from ivbench.report import Source, short_names, write_runs
     from ivbench.results import read_results
 
-    sources = [Source(name, read_results(path), path.parent) for name, path in zip(names(paths), paths, strict=True)]
+    named = zip(short_names(paths), paths, strict=True)
+    sources = [Source(name, read_results(path), path.parent) for name, path in named]
     return write_runs(sources, compared(sources), out)
 
 

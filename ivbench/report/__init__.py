@@ -2,7 +2,7 @@
 
 from ivbench.report.build import build, build_runs, write_report, write_runs
 from ivbench.report.runs import Against, Change
-from ivbench.report.sources import Source, names
+from ivbench.report.sources import Source, short_names
 from ivbench.report.terminal import print_table
 
 __all__ = [
@@ -11,8 +11,8 @@ __all__ = [
     "Source",
     "build",
     "build_runs",
-    "names",
     "print_table",
+    "short_names",
     "write_report",
     "write_runs",
 ]

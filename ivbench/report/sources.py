@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ivbench.results.schema import Cell, Results
 
-__all__ = ["Source", "label", "names"]
+__all__ = ["Source", "label", "short_names"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def label(source: Source, cell: Cell) -> str:
     return f"{source.name} \N{MIDDLE DOT} {cell.label}" if source.name else cell.label
 
 
-def names(paths: list[Path]) -> list[str]:
+def short_names(paths: list[Path]) -> list[str]:
     """Short names for results files, each once: the folder's, the file's where that is not `results.json`.
 
     Args:

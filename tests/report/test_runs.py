@@ -8,7 +8,7 @@ import pytest
 
 from ivbench.cli.main import main
 from ivbench.cli.report import compared
-from ivbench.report import Against, Change, Source, build_runs, names
+from ivbench.report import Against, Change, Source, build_runs, short_names
 from ivbench.report.runs import change_pairs, run_tables, run_verdict
 from ivbench.results import write_results
 from ivbench.results.schema import Interval, Results
@@ -108,7 +108,7 @@ def test_prompts_of_two_runs_are_those_of_the_first_suite(sources: list[Source])
     ],
 )
 def test_runs_have_the_shortest_names_that_differ(tmp_path: Path, paths: list[str], wanted: list[str]) -> None:
-    assert names([tmp_path / path for path in paths]) == wanted
+    assert short_names([tmp_path / path for path in paths]) == wanted
 
 
 def test_the_command_writes_one_page_of_three_runs(

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from ivbench.results.store import Store
 from tests.run.processes import environment, ivbench, suite_file
 
 ROOT = Path(__file__).parents[2]
+# A background job of a shell ignores SIGINT, and so does all that it starts.
+HEARS_CTRL_C = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
 SCORE = ["score", "--suite", "suite.yaml", "--no-timing", "--out"]
 
 
@@ -153,6 +156,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(shipped: Path, tmp_path
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=HEARS_CTRL_C,
     )
     store = Store(tmp_path / "store")
     deadline = time.monotonic() + 120

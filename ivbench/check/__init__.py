@@ -4,6 +4,7 @@ from ivbench.check.baseline import updated_baseline
 from ivbench.check.compare import Change, Comparison, compare
 from ivbench.check.error_rates import ErrorRates, MetricRates, Rate, error_rates
 from ivbench.check.error_rates_page import error_rates_page, rate_rows
+from ivbench.check.explain import Explained, Step, explain, explanation_record, explanation_rows
 from ivbench.check.gate import Gate, Rule, measured_gate, read_gate, without_rule, write_gate
 from ivbench.check.judge import Outcome, Verdict, judge_changes
 from ivbench.check.records import (
@@ -21,6 +22,7 @@ __all__ = [
     "Change",
     "Comparison",
     "ErrorRates",
+    "Explained",
     "Gate",
     "MetricRates",
     "Outcome",
@@ -28,12 +30,16 @@ __all__ = [
     "Rate",
     "Reruns",
     "Rule",
+    "Step",
     "Verdict",
     "change_rows",
     "compare",
     "comparison_record",
     "error_rates",
     "error_rates_page",
+    "explain",
+    "explanation_record",
+    "explanation_rows",
     "judge_changes",
     "junit",
     "markdown",

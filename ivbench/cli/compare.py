@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ivbench.cli.options import not_an_input, results_file
+from ivbench.cli.options import not_an_input, results_file, store_option
 
 if TYPE_CHECKING:
     from ivbench.check import Comparison
@@ -19,23 +19,58 @@ __all__ = ["compare", "read_pair", "show_changes"]
 @click.command()
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
+@click.option("--explain", "explained", is_flag=True, help="Walk from OLD's protocol to NEW's, one choice at a time.")
+@store_option
 @click.option("--json", "as_json", type=click.Path(path_type=Path), help="Write the comparison to this file too.")
-def compare(old: Path, new: Path, as_json: Path | None) -> None:
+def compare(old: Path, new: Path, explained: bool, store: Path | None, as_json: Path | None) -> None:
     """Compare two results files: new minus old, paired by prompt.
 
     OLD and NEW are results.json files, or folders that hold one. Cells are matched by their label. Two protocols are
     never compared: where they differ, the fields that do are named. "Detectable" is the smallest difference that this
     many prompts show with 80 % power.
+
+    With --explain the numbers of two protocols are set against each other after all, and the way from one to the other
+    is shown: one choice after the other (profile, extractor, reference, samples, seeds, prompts, at last the videos) is
+    changed, over the videos and features of the store. Nothing is sampled: choices that need videos which the store
+    lacks are changed together. The suites and cascades are those of the commands that the two files record.
     """
     from ivbench.check import compare as set_against
     from ivbench.check import comparison_record, write_record
 
     not_an_input(as_json, results_file(old), results_file(new))
     results = read_pair(old, new)
+    if explained:
+        _explain((old, new), results, store, as_json)
+        return
     comparison = set_against(*results)
     show_changes(comparison, results)
     if as_json is not None:
         write_record(comparison_record(comparison), as_json)
+
+
+def _explain(
+    paths: tuple[Path, Path], results: tuple[Results, Results], store: Path | None, as_json: Path | None
+) -> None:
+    """Print every step from OLD's numbers to NEW's."""
+    from ivbench.check import explain, explanation_record, explanation_rows, write_record
+    from ivbench.cli.console import print_rows
+    from ivbench.cli.recorded import recorded_plan
+    from ivbench.cli.session import session
+    from ivbench.run.rescoring import rescored
+
+    old, new = (recorded_plan(one, path) for one, path in zip(results, paths, strict=True))
+    with session(new.cascade, store or new.store, new.device) as working:
+        found = explain(
+            results[0],
+            old.plan,
+            results[1],
+            new.plan,
+            lambda plan, cell: rescored(plan, cell, working.store, working.models, working.reporter),
+        )
+    columns, rows = explanation_rows(found)
+    print_rows(columns, rows, right=columns[-2:])
+    if as_json is not None:
+        write_record(explanation_record(found), as_json)
 
 
 def read_pair(old: Path, new: Path) -> tuple[Results, Results]:

@@ -20,9 +20,9 @@ def train(recipe: str, out: Path | None, threads: int | None, device: str) -> No
     """Train a stage, a text encoder or a probe from a recipe.
 
     RECIPE is a YAML file, or the name of one in the zoo's folder `recipes`. Of a stage the folder gets a log (a line of
-    JSON a step), strips of samples, checkpoints, and at the end the weights. Interrupted at any moment, the same
-    command goes on from the last checkpoint of a stage or a probe, to the same loss curve where the number of threads
-    is the same; a text encoder takes minutes and starts anew.
+    JSON a step), strips of samples, checkpoints, the snapshots that the recipe asks for, and at the end the weights.
+    Interrupted at any moment, the same command goes on from the last checkpoint of a stage or a probe, to the same loss
+    curve where the number of threads is the same; a text encoder takes minutes and starts anew.
     """
     from ivbench.cli.training import set_threads
     from ivbench.config import read_yaml
@@ -59,9 +59,9 @@ def _train_stage(recipe: Path, out: Path, device: str) -> Path:
     from ivbench.train.stage import open_stage
     from ivbench.train.torch_export import export_weights
 
-    trainer, strips = open_stage(recipe, out, device=device)
+    trainer, after_update = open_stage(recipe, out, device=device)
     with show_steps(Console(stderr=True), trainer.stage.name, trainer.step, trainer.steps) as show:
-        trainer.run(show, strips.after_update)
+        trainer.run(show, after_update)
     weights = out / f"{trainer.stage.name}.safetensors"
     export_weights(trainer.average, weights)
     return weights

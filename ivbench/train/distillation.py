@@ -14,9 +14,9 @@ from ivbench.diffusion.guidance import Constant
 from ivbench.errors import ConfigError, did_you_mean
 from ivbench.registry import load
 from ivbench.spec import StageSpec
+from ivbench.train.cascade_folder import write_cascade_folder
 from ivbench.train.distillation_recipe import DistillationRecipe, Phase
 from ivbench.train.stage import STRIP_BASE, STRIP_SUPER_RESOLUTION, StripMaker, find_stage
-from ivbench.train.students import write_student
 from ivbench.zoo import find_zoo, read_card
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Distillation:
                 "updates": phase.updates,
                 "batch": self.recipe.batch,
             }
-            write_student(self._card, trainer.stage, half_precision(student.weights), about, folder)
+            write_cascade_folder(self._card, trainer.stage, half_precision(student.weights), about, folder)
             videos = self._strips.sample(trainer.stage, student.weights, _strip_settings(trainer.stage))
             self._strips.write(videos, trainer.folder / "strip.png")
         return folder

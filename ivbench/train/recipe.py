@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ivbench.config import Frozen
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
@@ -88,6 +88,19 @@ class StageRecipe(DataRecipe):
         "squared error of the stage's prediction",
     )
     strip_every: int = Field(default=1000, gt=0)
+    snapshots: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+        default=(), description="after these steps the averaged weights are left as a cascade of their own"
+    )
+    changes: dict[str, Any] = Field(
+        default={}, description="what differs from the stage in cascade.yaml, such as {parameterization: eps}"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        late = [step for step in self.snapshots if step > self.steps]
+        if late:
+            raise ValueError(f"snapshots: step {late[0]} comes after the last, {self.steps}")
+        return self
 
 
 def find_recipe(name: str | Path, zoo: Path | None = None) -> Path:

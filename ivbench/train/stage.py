@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from ivbench.errors import ConfigError, did_you_mean
 from ivbench.spec import CascadeSpec, StageSpec
 from ivbench.text import TextEmbeddings, TextEncoder
 from ivbench.train.recipe import StageRecipe
+from ivbench.train.snapshots import Snapshots
 from ivbench.zoo import find_zoo
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _SCALE = 4
 
 def open_stage(
     recipe: Path, out: Path, zoo: Path | None = None, device: str = "cpu"
-) -> tuple[StageTrainer, StripMaker]:
+) -> tuple[StageTrainer, Callable[[StageTrainer, bool], None]]:
     """Open a stage's training: new, or where the folder's checkpoint has it.
 
     Args:
@@ -49,7 +50,8 @@ def open_stage(
         device: where the stage is trained.
 
     Returns:
-        The training, and what makes its strips.
+        The training, and what is to be called after each step, with the training and whether it was the last: it
+        leaves strips and snapshots.
 
     Raises:
         ConfigError: the recipe or the cascade is wrong, or `out` holds another training.
@@ -59,11 +61,27 @@ def open_stage(
     resolved = parse(StageRecipe, read_yaml(recipe), str(recipe))
     home = zoo or find_zoo()
     cascade = read_cascade(home / resolved.cascade / "cascade.yaml")
-    stage, before = find_stage(cascade, resolved.stage, recipe)
+    found, before = find_stage(cascade, resolved.stage, recipe)
+    stage = _changed(found, resolved.changes, recipe)
     encoder = open_text_encoder(cascade.text, zoo=home)
+    strips = StripMaker(stage, before, encoder)
+    snapshots = Snapshots(resolved.snapshots, resolved.cascade, recipe.name, home)
     from ivbench.train.torch_stage import StageTrainer
 
-    return StageTrainer(resolved, stage, before, encoder, out, device), StripMaker(stage, before, encoder)
+    def after_update(trainer: StageTrainer, last: bool) -> None:
+        strips.after_update(trainer, last)
+        snapshots.after_update(trainer)
+
+    return StageTrainer(resolved, stage, before, encoder, out, device), after_update
+
+
+def _changed(stage: StageSpec, changes: Mapping[str, Any], recipe: Path) -> StageSpec:
+    """A stage with what a recipe changes of it; `unet` is merged key by key."""
+    data = stage.model_dump(exclude_defaults=True)
+    unet = changes.get("unet", {})
+    if not isinstance(unet, dict):
+        raise ConfigError(f"{recipe}: changes: unet must be a mapping, got {unet!r}.")
+    return parse(StageSpec, data | dict(changes) | {"unet": data["unet"] | unet}, f"{recipe}: changes")
 
 
 def find_stage(cascade: CascadeSpec, name: str, recipe: Path) -> tuple[StageSpec, StageSpec | None]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
+import runpy
 from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
-from safetensors.numpy import load_file, save_file
 
-from ivbench.config import file_digest
 from tests.e2e.test_quick import ZOO, ivbench
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (ZOO / "shapes-lite" / "card.yaml").is_file(), reason="zoo/shapes-lite has no card"),
 ]
+
+without_text = runpy.run_path(str(ZOO.parent / "reports" / "regression" / "without_text.py"))["without_text"]
 
 SUITE = """\
 name: gate
@@ -41,25 +39,11 @@ def run(folder: Path, name: str, seeds: list[int], *options: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def without_text(folder: Path) -> Path:
-    """The shipped cascade with every weight that reads text set to 0."""
-    made = folder / "changed" / "shapes-lite"
-    shutil.copytree(ZOO / "shapes-lite", made)
-    card = yaml.safe_load((made / "card.yaml").read_text())
-    for name in card["weights"].values():
-        weights = load_file(made / name)
-        dropped = {key: np.zeros_like(value) if ".text." in key else value for key, value in weights.items()}
-        assert any(".text." in key for key in weights)
-        save_file(dropped, made / name)
-        card["files"][name] = {"sha256": file_digest(made / name), "bytes": (made / name).stat().st_size}
-    (made / "card.yaml").write_text(yaml.safe_dump(card))
-    return made
-
-
 def test_a_re_run_passes_and_a_cascade_without_its_text_is_a_regression(tmp_path: Path) -> None:
     for name, seeds in (("baseline", [0, 1]), ("again", [2, 3]), ("re-run", [4, 5])):
         run(tmp_path, name, seeds)
-    run(tmp_path, "no-text", [0, 1], "--cascade", str(without_text(tmp_path)))
+    changed = without_text(ZOO / "shapes-lite", tmp_path / "changed" / "shapes-lite")
+    run(tmp_path, "no-text", [0, 1], "--cascade", str(changed))
 
     gate = ivbench(tmp_path, "check", "again", "--baseline", "baseline", "--init")
     assert gate.returncode == 0, gate.stderr

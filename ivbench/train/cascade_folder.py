@@ -1,4 +1,4 @@
-"""A finished student as a cascade of its own: its stage, and the teacher's stages before it, ready to be run."""
+"""A trained or distilled stage as a cascade of its own, with the stages before it, ready to be run."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from ivbench.results.atomic import write_bytes
 from ivbench.spec import CascadeSpec, StageSpec
 from ivbench.zoo import Card
 
-__all__ = ["write_student"]
+__all__ = ["write_cascade_folder"]
 
 
-def write_student(teacher: Card, stage: StageSpec, weights: bytes, about: dict[str, Any], folder: Path) -> Path:
+def write_cascade_folder(origin: Card, stage: StageSpec, weights: bytes, about: dict[str, Any], folder: Path) -> Path:
     """Write a cascade's folder: cascade.yaml, the weights, and last the card, so that a card means a whole folder.
 
     Args:
-        teacher: the card of the cascade that was distilled; its stages before `stage` are copied.
-        stage: the student's spec.
-        weights: the student's safetensors file.
-        about: the card's details: recipe, teacher, updates.
+        origin: the card of the cascade that has the stage; its stages before `stage` are copied.
+        stage: its spec, which may differ from the one in `origin`.
+        weights: its safetensors file.
+        about: the card's details: recipe, updates, teacher.
         folder: its name is the cascade's.
 
     Returns:
         The folder.
 
     Raises:
-        DigestError: a file of the teacher's is not what its card says.
+        DigestError: a file of `origin` is not what its card says.
         StoreError: the place cannot be written.
     """
-    spec = teacher.cascade()
+    spec = origin.cascade()
     earlier = [one.name for one in spec.stages[: [one.name for one in spec.stages].index(stage.name)]]
-    files = {f"{name}.safetensors": teacher.weights_path(name).read_bytes() for name in earlier}
+    files = {f"{name}.safetensors": origin.weights_path(name).read_bytes() for name in earlier}
     files[f"{stage.name}.safetensors"] = weights
     files["cascade.yaml"] = _written(_cascade(spec, earlier, stage, folder.name))
     for name, data in files.items():
@@ -42,10 +42,10 @@ def write_student(teacher: Card, stage: StageSpec, weights: bytes, about: dict[s
     card = {
         "name": folder.name,
         "kind": "cascade",
-        "description": f"{teacher.name} up to {stage.name}, which is {_words(stage)}",
-        "licence": teacher.config.licence,
+        "description": f"{origin.name} up to {stage.name}, which is {_words(stage)}",
+        "licence": origin.config.licence,
         "text_encoder": spec.text.encoder,
-        "sampling": _sampling(teacher.config, earlier, stage),
+        "sampling": _sampling(origin.config, earlier, stage),
         "weights": {name: f"{name}.safetensors" for name in (*earlier, stage.name)},
         "files": {name: {"sha256": file_digest(folder / name), "bytes": len(data)} for name, data in files.items()},
         "details": about,
@@ -64,7 +64,7 @@ def _cascade(spec: CascadeSpec, earlier: list[str], stage: StageSpec, name: str)
 
 
 def _sampling(card: CardConfig, earlier: list[str], stage: StageSpec) -> dict[str, Any]:
-    """The teacher's settings, but for what the student was distilled to; keys of stages that are left out go too."""
+    """The settings of `origin`, but for what the stage was distilled to; keys of stages that are left out go too."""
     data = card.sampling.model_dump(mode="json", exclude_none=True, exclude_unset=True)
     kept = {*earlier, stage.name, "base", "tsr", "ssr", "sr", "default"}
     sampling = {axis: {key: value for key, value in values.items() if key in kept} for axis, values in data.items()}
@@ -76,7 +76,8 @@ def _sampling(card: CardConfig, earlier: list[str], stage: StageSpec) -> dict[st
 
 def _words(stage: StageSpec) -> str:
     distilled = stage.distilled
-    assert distilled is not None
+    if distilled is None:
+        return "trained anew"
     parts = [] if distilled.guidance is None else ["conditioned on w"]
     if distilled.steps is not None:
         parts.append(f"distilled to {distilled.steps} steps of {' and '.join(distilled.samplers)}")

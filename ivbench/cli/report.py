@@ -19,26 +19,39 @@ __all__ = ["compared", "report"]
 @click.command()
 @click.argument("results", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: report.html beside RESULTS]")
+@click.option("--index", is_flag=True, help="RESULTS is a folder of such folders: write its index.html.")
 @click.option("--open/--no-open", "open_it", default=False, help="Open the page in the browser.")
-def report(results: tuple[Path, ...], out: Path | None, open_it: bool) -> None:
+def report(results: tuple[Path, ...], out: Path | None, index: bool, open_it: bool) -> None:
     """Write the HTML report of a results.json, or of several.
 
     RESULTS is a results.json, or the folder that holds one. Of several the first is what the others are compared with,
     cell by cell and paired by prompt; their page is runs.html in the current folder. The page is one file and needs no
-    network.
+    network. With --index a page leads to all reports of a folder.
     """
     from ivbench.cli.console import open_page
+
+    page = _index(results, out) if index else _pages(results, out)
+    click.echo(page)
+    if open_it and not open_page(page):
+        click.echo("No browser to open it in; open the file above.", err=True)
+
+
+def _index(folders: tuple[Path, ...], out: Path | None) -> Path:
+    from ivbench.report import write_index
+
+    if len(folders) != 1:
+        raise click.UsageError(f"--index takes one folder, got {len(folders)}.")
+    return write_index(folders[0], out or folders[0] / "index.html")
+
+
+def _pages(results: tuple[Path, ...], out: Path | None) -> Path:
     from ivbench.report import write_report
 
     paths = [results_file(path) for path in results]
     not_an_input(out, *paths)
-    if len(paths) == 1:
-        page = write_report(paths[0], out or paths[0].with_name("report.html"))
-    else:
-        page = _several(paths, out or Path("runs.html"))
-    click.echo(page)
-    if open_it and not open_page(page):
-        click.echo("No browser to open it in; open the file above.", err=True)
+    if len(paths) > 1:
+        return _several(paths, out or Path("runs.html"))
+    return write_report(paths[0], out or paths[0].with_name("report.html"))
 
 
 def _several(paths: list[Path], out: Path) -> Path:

@@ -1,6 +1,6 @@
 """Reports: one self-contained HTML file of one run or of several, and the main table in the terminal."""
 
-from ivbench.report.build import build, build_runs, write_report, write_runs
+from ivbench.report.build import build, build_index, build_runs, write_index, write_report, write_runs
 from ivbench.report.runs import Against, Change
 from ivbench.report.sources import Source, short_names
 from ivbench.report.terminal import print_table
@@ -10,9 +10,11 @@ __all__ = [
     "Change",
     "Source",
     "build",
+    "build_index",
     "build_runs",
     "print_table",
     "short_names",
+    "write_index",
     "write_report",
     "write_runs",
 ]

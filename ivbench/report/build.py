@@ -21,6 +21,7 @@ from ivbench.report.charts import charts
 from ivbench.report.conclusions import tests_of
 from ivbench.report.formats import bounds, count, number, quantity, seconds, setting, when, words
 from ivbench.report.gallery import gallery
+from ivbench.report.index import entries
 from ivbench.report.prompts import PromptPair, pairs_of_run, prompt_data
 from ivbench.report.runs import Against, change_pairs, run_tables, run_verdict
 from ivbench.report.scores import blocks
@@ -33,7 +34,7 @@ from ivbench.results.atomic import write_bytes
 from ivbench.results.files import read_results
 from ivbench.results.schema import Results
 
-__all__ = ["build", "build_runs", "write_report", "write_runs"]
+__all__ = ["build", "build_index", "build_runs", "write_index", "write_report", "write_runs"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -78,6 +79,21 @@ def build_runs(sources: list[Source], against: Sequence[Against]) -> str:
     return _page("runs.html", sources, change_pairs(sources, against), own)
 
 
+def build_index(folder: Path) -> str:
+    """The page that leads to the reports of a folder, as HTML.
+
+    Args:
+        folder: whose subfolders hold a `results.json` and its `report.html`.
+
+    Raises:
+        MissingFileError: none does.
+        ConfigError: one is not a results file.
+    """
+    style = _read("report.css")
+    page = _environment().get_template("index.html")
+    return page.render(policy=_policy(style, ""), style=Markup(style), entries=entries(folder))
+
+
 def write_report(results_path: Path, out: Path) -> Path:
     """Write the report of a results file.
 
@@ -104,10 +120,15 @@ def write_runs(sources: list[Source], against: Sequence[Against], out: Path) -> 
     return out
 
 
+def write_index(folder: Path, out: Path) -> Path:
+    """Write the page of a folder of reports; arguments and errors as `build_index` and `write_report`."""
+    write_bytes(out, build_index(folder).encode())
+    return out
+
+
 def _page(template: str, sources: list[Source], pairs: list[PromptPair], own: dict[str, Any]) -> str:
     """Render a template with what both kinds of page have."""
-    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    style, script = _read("report.css"), _read("report.js")
     drawn, swept, problem = _charts(sources)
     return (
         _environment()
@@ -127,6 +148,10 @@ def _page(template: str, sources: list[Source], pairs: list[PromptPair], own: di
             **own,
         )
     )
+
+
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _charts(sources: list[Source]) -> tuple[list[Any], list[Any], str]:

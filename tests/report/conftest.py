@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ivbench.cli.report import compared
-from ivbench.report import Source, write_report, write_runs
+from ivbench.report import Source, write_index, write_report, write_runs
 from ivbench.results import write_results
+from ivbench.results.atomic import write_bytes
 from tests.report.browser import ARGUMENTS, LOADED, PATIENCE, Visit, until
 from tests.report.fixtures import make_results, other_run, swept, with_conclusions, with_published
 from tests.report.test_build import HOSTILE
@@ -30,7 +31,7 @@ def tab(chromium: str) -> Iterator[Visit]:
 
 @pytest.fixture(scope="session")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Pages by name: plain, hostile (texts that attack the page), rich (published values, sweeps), runs."""
+    """Pages by name: plain, hostile (texts that attack the page), rich (published values, sweeps), runs, index."""
     found = {}
     for name, prompts, labels in (("plain", None, None), ("hostile", HOSTILE, [*HOSTILE[:2], "y" * 300, "d"])):
         folder = tmp_path_factory.mktemp(name)
@@ -45,6 +46,12 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for name, run in (("main", make_results(folder)), ("branch", other_run(make_results(folder))))
     ]
     found["runs"] = write_runs(sources, compared(sources), folder / "runs.html")
+    home = tmp_path_factory.mktemp("index")
+    for name, prompts in (("a & b", None), ("second", HOSTILE)):
+        (home / name).mkdir()
+        write_results(make_results(home / name, prompts), home / name / "results.json")
+        write_bytes(home / name / "report.html", found["plain"].read_bytes())
+    found["index"] = write_index(home, home / "index.html")
     return found
 
 

@@ -23,7 +23,7 @@ def _serious(page: Any, *rules: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["rich", "runs", "hostile"])
+@pytest.mark.parametrize("name", ["rich", "runs", "hostile", "index"])
 def test_axe_finds_nothing_serious(visit: Any, name: str) -> None:
     page = visit(name).page
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")

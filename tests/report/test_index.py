@@ -1,0 +1,55 @@
+"""The page of a folder of reports: every report once, in its own words; links that lead there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivbench.cli.main import main
+from ivbench.report import build_index
+from ivbench.report.verdict import verdict
+from ivbench.results import write_results
+from tests.report.fixtures import make_results
+
+
+def test_reports_stand_by_name_with_what_they_found(tmp_path: Path) -> None:
+    results = {}
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+        results[name] = make_results(tmp_path / name, labels=[f"{name}{index}" for index in range(4)])
+        write_results(results[name], tmp_path / name / "results.json")
+        (tmp_path / name / "report.html").touch()
+    (tmp_path / "no-results").mkdir()
+    (tmp_path / "no-report").mkdir()
+    write_results(results["a"], tmp_path / "no-report" / "results.json")
+    page = build_index(tmp_path)
+    assert page.index('href="a/report.html"') < page.index('href="b/report.html"')
+    assert page.count("<article>") == 2
+    assert "no-report" not in page
+    for one in results.values():
+        assert all(line in page for line in verdict(one).headline)
+
+
+@pytest.mark.parametrize("folders", [1, 2])
+def test_without_reports_or_with_two_folders_it_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], folders: int
+) -> None:
+    assert main(["report", "--index", *[str(tmp_path)] * folders]) == 2
+    said = capsys.readouterr().err
+    assert ("write their reports first" if folders == 1 else "takes one folder") in said
+    assert not (tmp_path / "index.html").exists()
+
+
+@pytest.mark.browser
+def test_its_links_lead_to_the_reports_at_any_width(visit: Any) -> None:
+    for width in (360, 1400):
+        page = visit("index", width=width).page
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    with page.expect_navigation():
+        page.locator("article h2 a").first.click()
+    assert page.locator("#results").count() == 1
+    assert "a%20%26%20b/report.html" in page.url
+    page.go_back()
+    assert page.locator("article").count() == 2

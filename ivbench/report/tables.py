@@ -11,6 +11,7 @@ from ivbench.report.scores import anchor
 from ivbench.results.schema import Cell, Published, Results, Score
 
 __all__ = [
+    "NONE",
     "Column",
     "DifferenceRow",
     "Entry",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 _GUIDANCE_KEYS = frozenset({"w", "g", "guidance_w", "scale_g"})
-_NONE = "\N{EN DASH}"
+NONE = "\N{EN DASH}"
 _PUBLISHED = "not compared"
 _CONTEXT_WORDS = {
     "shuffled": "shuffled captions",
@@ -134,7 +135,7 @@ class _Beside:
         best_first = "descending" if metric.higher_is_better else "ascending"
         return [Column("published", _PUBLISHED, best_first=best_first, measured=True, published=True)]
 
-    def entries(self, values: Sequence[Published], metric: Metric, digits: int, none: str = _NONE) -> list[Entry]:
+    def entries(self, values: Sequence[Published], metric: Metric, digits: int, none: str = NONE) -> list[Entry]:
         return [_published_entry(values, metric.name, digits, none)] if metric in self._metrics else []
 
     def seconds_column(self) -> list[Column]:
@@ -288,7 +289,7 @@ def _sortable(value: str | int | float | bool) -> float | str:
 
 def _score_entry(score: Score | None, metric: Metric, digits: int, notes: _Notes, strong: bool = False) -> Entry:
     if score is None:
-        return Entry(_NONE)
+        return Entry(NONE)
     marks = [notes.number(text) for text in score.notes]
     if not score.decisive:
         marks.append(notes.number("Too few samples to decide: shown, and left out of every comparison."))
@@ -302,7 +303,7 @@ def _score_entry(score: Score | None, metric: Metric, digits: int, notes: _Notes
 def _cost_entries(cell: Cell) -> list[Entry]:
     time, nfe, flops = total_seconds(cell), total_nfe(cell), total_flops(cell)
     if not cell.costs:
-        return [Entry(_NONE)] * len(_COST_COLUMNS)
+        return [Entry(NONE)] * len(_COST_COLUMNS)
     return [Entry(seconds(time), time), Entry(f"{nfe:,}", nfe), Entry(quantity(flops), flops)]
 
 

@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ivbench.report.tables import Column, Entry, MainTable, Row, main_table
+from ivbench.report.tables import NONE, Column, Entry, MainTable, Row, main_table
 from ivbench.report.verdict import Verdict, verdict
 from ivbench.results.schema import Results
 
@@ -63,7 +63,7 @@ def narrow_table(table: MainTable) -> Table:
         found.add_section()
         head = _head(row)
         for column, entry in zip(table.columns, row.entries, strict=True):
-            if column.measured and entry.text:
+            if column.measured and entry.text not in ("", NONE):
                 value = " ".join(part for part in (entry.text, entry.spread, _marks(entry)) if part)
                 strong = "bold" if entry.strong else ""
                 found.add_row(Text(head), Text(_title(column)), Text(value, strong), Text(entry.interval))
@@ -97,6 +97,8 @@ def _closing(table: MainTable) -> list[str]:
 
 
 def _title(column: Column) -> str:
+    if column.published:
+        return column.title if column.measured else f"{column.title} published"
     if not column.measured:
         return column.title
     return " ".join(part for part in (column.title, column.detail, column.hint[0]) if part)

@@ -94,6 +94,19 @@ def test_a_pipe_gets_plain_lines_that_are_never_folded(results: Results) -> None
     assert "\x1b" not in out.getvalue()
 
 
+def test_published_values_stand_in_the_terminal_beside_the_measured(results: Results) -> None:
+    published = with_published(results)
+    head, _, *lines = plain_table(main_table(published)).splitlines()
+    assert "CLIP score [shapes-clip] \N{UPWARDS ARROW} published" in " ".join(head.split())
+    assert head.endswith("Time published")
+    assert "25.19 \N{PLUS-MINUS SIGN} 0.03" in lines[1]
+    assert lines[1].endswith("618 s")
+    out = io.StringIO()
+    print_table(published, Console(file=out, force_terminal=True, width=160, color_system=None))
+    rows = [line for line in out.getvalue().splitlines() if " published " in line]
+    assert [line.split()[1] for line in rows] == ["25.19", "24.27"]
+
+
 def test_no_color_is_obeyed_in_a_terminal(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     out = io.StringIO()

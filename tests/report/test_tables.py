@@ -100,7 +100,7 @@ def test_published_values_stand_in_the_terminal_beside_the_measured(results: Res
     assert "CLIP score [shapes-clip] \N{UPWARDS ARROW} published" in " ".join(head.split())
     assert head.endswith("Time published")
     assert "25.19 \N{PLUS-MINUS SIGN} 0.03" in lines[1]
-    assert lines[1].endswith("618 s")
+    assert lines[1].endswith("618\N{NO-BREAK SPACE}s")
     out = io.StringIO()
     print_table(published, Console(file=out, force_terminal=True, width=160, color_system=None))
     rows = [line for line in out.getvalue().splitlines() if " published " in line]

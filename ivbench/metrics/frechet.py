@@ -1,13 +1,18 @@
 """The Frechet distance between two Gaussians, without a matrix square root.
 
 Tr (S1 S2)^(1/2) is the sum of the singular values of A1^T A2 for any factors S = A A^T: never complex, and exact for
-singular covariances too, where the square root of a product is not.
+singular covariances too, where the square root of a product is not. Of covariances of full rank it is also the sum of
+the square roots of the eigenvalues of A2^T S1 A2, symmetric too, for one Cholesky factor less; it is taken from them
+where rounding allows.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from ivbench.errors import ShapeError
 from ivbench.metrics.statistics import Array, GaussianStatistics, finite_features
@@ -44,7 +49,7 @@ def factor(covariance: Array) -> Array:
 
 
 class Target:
-    """A reference prepared once for many distances: its mean, the trace and a factor of its covariance.
+    """A reference prepared once for many distances: its mean, and what its covariance is made of.
 
     Args:
         statistics: of the reference features.
@@ -57,7 +62,12 @@ class Target:
     def __init__(self, statistics: GaussianStatistics, ddof: int = 1) -> None:
         self.ddof = ddof
         self.mean = statistics.mean
-        self.factor, self.trace = _factored(statistics, ddof)
+        self._spread = _Spread(statistics, ddof)
+
+    @property
+    def factor(self) -> Array:
+        """[D, K] A with covariance = A A^T."""
+        return self._spread.factor
 
     def distance(self, generated: GaussianStatistics) -> float:
         """Squared Frechet distance of generated features to this reference.
@@ -80,10 +90,9 @@ class Target:
                 f"generated features have {generated.dim} dimensions, the reference has {len(self.mean)}. "
                 "Take both from one extractor."
             )
-        factor_of_it, trace = _factored(generated, self.ddof)
-        cross = _nuclear_norm(factor_of_it.T @ self.factor)
+        spread = _Spread(generated, self.ddof)
         shift = float(np.sum(np.square(generated.mean - self.mean)))
-        return max(shift + trace + self.trace - 2.0 * cross, 0.0)
+        return max(shift + spread.trace + self._spread.trace - 2.0 * _cross(spread, self._spread), 0.0)
 
 
 def frechet_distance(a: GaussianStatistics, b: GaussianStatistics, ddof: int = 1) -> float:
@@ -123,28 +132,62 @@ def frechet_distance_of_features(a: NDArray[np.floating], b: NDArray[np.floating
     return max(shift + traces - 2.0 * _nuclear_norm(centred[0] @ centred[1].T), 0.0)
 
 
-def _factored(statistics: GaussianStatistics, ddof: int) -> tuple[Array, float]:
-    """(A, trace): a factor of the covariance, and its trace; from the rows themselves where they are kept."""
-    if statistics.root is not None and statistics.n > ddof:
-        root = statistics.root / np.sqrt(statistics.n - ddof)
-        return root.T, float(np.sum(np.square(root)))
-    covariance = statistics.covariance(ddof)
-    return factor(covariance), float(np.trace(covariance))
+class _Spread:
+    """A covariance: as a matrix (`full`), or by the few rows that it comes from (`factor`)."""
+
+    def __init__(self, statistics: GaussianStatistics, ddof: int) -> None:
+        self.full: Array | None = None
+        if statistics.root is not None and statistics.n > ddof:
+            self.factor = np.asarray((statistics.root / np.sqrt(statistics.n - ddof)).T)
+            self.trace = float(np.sum(np.square(self.factor)))
+        else:
+            self.full = statistics.covariance(ddof)
+            self.trace = float(np.trace(self.full))
+
+    @cached_property
+    def factor(self) -> Array:
+        assert self.full is not None
+        return factor(self.full)
+
+
+def _cross(a: _Spread, b: _Spread) -> float:
+    """Tr (S_a S_b)^(1/2)."""
+    if a.full is not None and b.full is not None and len(a.full) >= _LARGE:
+        found = _root_of_product(a.full, b.full)
+        if found is not None:
+            return found
+    return _nuclear_norm(a.factor.T @ b.factor)
+
+
+def _root_of_product(a: Array, b: Array) -> float | None:
+    """Tr (S_a S_b)^(1/2) by the eigenvalues of B^T S_a B, S_b = B B^T; None where rounding forbids it."""
+    try:
+        squares = linalg.eigvalsh(a.T, b.T, type=2, check_finite=False)
+    except linalg.LinAlgError:
+        return None
+    return _sum_of_roots(np.asarray(squares, np.float64), float(np.linalg.norm(a) * np.linalg.norm(b)))
 
 
 def _nuclear_norm(matrix: Array) -> float:
-    """Sum of the singular values.
-
-    Of large matrices by the eigenvalues of M M^T, about four times as fast. Squaring costs a singular value s an error
-    of about eps s_max^2 / 2 s, at most sqrt(eps) s_max; where these, added as independent, are above `_DOUBT` of the
-    sum, the singular values themselves are computed.
-    """
+    """Sum of the singular values; of large matrices by the eigenvalues of M M^T, where rounding allows."""
     if not matrix.size:
         return 0.0
     if min(matrix.shape) >= _LARGE:
-        squares = np.linalg.eigvalsh(matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix)
-        values, unit = np.sqrt(np.maximum(squares, 0.0)), np.finfo(np.float64).eps * squares[-1]
-        doubt = np.minimum(unit / (2.0 * np.maximum(values, np.sqrt(unit) / 2.0)), np.sqrt(unit))
-        if float(np.linalg.norm(doubt)) <= _DOUBT * float(values.sum()):
-            return float(values.sum())
+        product = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+        squares = np.asarray(np.linalg.eigvalsh(product), np.float64)
+        found = _sum_of_roots(squares, float(squares[-1]))
+        if found is not None:
+            return found
     return float(np.linalg.svd(matrix, compute_uv=False).sum())
+
+
+def _sum_of_roots(squares: Array, size: float) -> float | None:
+    """Sum of the square roots of eigenvalues that are known to eps x `size`; None where it is not known well enough.
+
+    A root s then has an error of about eps size / 2 s, at most sqrt(eps size). These, added as independent, may be
+    `_DOUBT` of the sum.
+    """
+    values, unit = np.sqrt(np.maximum(squares, 0.0)), np.finfo(np.float64).eps * size
+    doubt = np.minimum(unit / (2.0 * np.maximum(values, np.sqrt(unit) / 2.0)), np.sqrt(unit))
+    total = float(values.sum())
+    return total if float(np.linalg.norm(doubt)) <= _DOUBT * total else None

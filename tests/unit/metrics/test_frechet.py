@@ -115,3 +115,25 @@ def test_the_fast_route_of_large_covariances_is_as_exact_as_singular_values(deca
     expected = float(np.sum(np.square(a.mean(axis=0) - b.mean(axis=0)))) + traces - 2 * cross
     found = frechet_distance(GaussianStatistics.of(a), GaussianStatistics.of(b))
     assert found == pytest.approx(expected, rel=1e-9 if decay < 16 else 1e-7, abs=1e-9 * traces)
+
+
+@pytest.mark.parametrize("decay", [0, 6, 12, 24])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_large_covariances_with_one_eigenbasis_have_the_closed_form(decay: int, direction: int) -> None:
+    dim, draw = 300, np.random.default_rng(decay)
+    turn = np.linalg.qr(draw.normal(size=(dim, dim)))[0]
+    a = np.exp(-np.linspace(0, decay, dim))
+    b = 1.3 * a[::direction]
+    sides = [gaussian(np.zeros(dim), (turn * values) @ turn.T) for values in (a, b)]
+    expected = np.sum((np.sqrt(a) - np.sqrt(b)) ** 2)
+    assert frechet_distance(*sides) == pytest.approx(expected, rel=1e-9 if decay <= 12 else 1e-5)
+
+
+@pytest.mark.parametrize("rank", [20, 290])
+def test_large_singular_covariances_have_the_closed_form_within_1e_5(rank: int) -> None:
+    dim = 300
+    turn = np.linalg.qr(np.random.default_rng(rank).normal(size=(dim, dim)))[0]
+    a = np.where(np.arange(dim) < rank, np.linspace(2, 1, dim), 0.0)
+    b = np.roll(a, 5)
+    sides = [gaussian(np.zeros(dim), (turn * values) @ turn.T, n=2) for values in (a, b)]
+    assert frechet_distance(*sides) == pytest.approx(np.sum((np.sqrt(a) - np.sqrt(b)) ** 2), rel=1e-5)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy.linalg import lapack
 
 from ivbench.errors import ShapeError
 from ivbench.metrics.statistics import Array, GaussianStatistics, finite_features
@@ -21,6 +21,7 @@ __all__ = ["Target", "factor", "frechet_distance", "frechet_distance_of_features
 
 _LARGE = 256
 _DOUBT = 1e-9
+_POWERS = 8
 
 
 def factor(covariance: Array) -> Array:
@@ -161,11 +162,20 @@ def _cross(a: _Spread, b: _Spread) -> float:
 
 def _root_of_product(a: Array, b: Array) -> float | None:
     """Tr (S_a S_b)^(1/2) by the eigenvalues of B^T S_a B, S_b = B B^T; None where rounding forbids it."""
-    try:
-        squares = linalg.eigvalsh(a.T, b.T, type=2, check_finite=False)
-    except linalg.LinAlgError:
+    lower, failed = lapack.dpotrf(b.T, lower=1, clean=0)
+    if failed:
         return None
-    return _sum_of_roots(np.asarray(squares, np.float64), float(np.linalg.norm(a) * np.linalg.norm(b)))
+    product, _ = lapack.dsygst(a.T, lower, itype=2, lower=1)
+    squares = np.asarray(np.linalg.eigvalsh(product, "L"), np.float64)
+    return _sum_of_roots(squares, _largest(a) * _largest(b))
+
+
+def _largest(covariance: Array) -> float:
+    """Its largest eigenvalue, roughly: power iteration from the diagonal."""
+    vector = np.diagonal(covariance)
+    for _ in range(_POWERS):
+        vector = covariance @ (vector / (np.linalg.norm(vector) or 1.0))
+    return float(np.linalg.norm(vector))
 
 
 def _nuclear_norm(matrix: Array) -> float:
@@ -188,6 +198,6 @@ def _sum_of_roots(squares: Array, size: float) -> float | None:
     `_DOUBT` of the sum.
     """
     values, unit = np.sqrt(np.maximum(squares, 0.0)), np.finfo(np.float64).eps * size
-    doubt = np.minimum(unit / (2.0 * np.maximum(values, np.sqrt(unit) / 2.0)), np.sqrt(unit))
+    doubt = unit / np.maximum(2.0 * values, max(np.sqrt(unit), np.finfo(np.float64).tiny))
     total = float(values.sum())
     return total if float(np.linalg.norm(doubt)) <= _DOUBT * total else None

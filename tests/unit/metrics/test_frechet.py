@@ -76,6 +76,14 @@ def test_constant_features_differ_by_their_means_alone() -> None:
     assert frechet_distance(*flat) == pytest.approx(12.0)
 
 
+@pytest.mark.parametrize("constant_first", [True, False])
+def test_many_constant_features_against_others_leave_their_trace(constant_first: bool) -> None:
+    rows = np.random.default_rng(1).normal(size=(700, 300))
+    sides = [GaussianStatistics.of(np.zeros((400, 300))), GaussianStatistics.of(rows)]
+    expected = float(np.sum(np.square(rows.mean(axis=0))) + rows.var(axis=0, ddof=1).sum())
+    assert frechet_distance(*sides[:: 1 if constant_first else -1]) == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_factor_gives_the_covariance_back_whatever_its_rank() -> None:
     full, root = spd(9, 5), np.random.default_rng(9).normal(size=(5, 2))
     for covariance, rank in ((full, 5), (root @ root.T, 2), (np.zeros((5, 5)), 0)):

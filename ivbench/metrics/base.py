@@ -21,7 +21,7 @@ from ivbench.errors import ConfigError, ShapeError
 from ivbench.metrics.floors import NullFloor
 from ivbench.metrics.intervals import FEWEST_PROMPTS, Integers, standard_error
 from ivbench.metrics.protocol import Protocol, Scalar
-from ivbench.metrics.statistics import Array, GaussianStatistics
+from ivbench.metrics.statistics import Array, GaussianStatistics, finite_features
 from ivbench.metrics.texts import Texts
 from ivbench.results.schema import Counts, Interval, RunScore, Score
 
@@ -104,7 +104,7 @@ class Conditions:
         prompts: digest of the prompt set.
         num_prompts: prompts of the suite; indices lie in [0, num_prompts).
         clip: which frames of a longer video are scored.
-        reference: needed by Frechet metrics.
+        reference: needed by metrics that compare with real clips.
         floor: of the same metric, stands beside its numbers.
         texts: needed by metrics of the kind `image_text`.
         captions: the prompts in suite order; needed by metrics that read them.
@@ -150,6 +150,7 @@ class Metric(ABC, Generic[E]):
         kind: of extractor that makes its features.
         higher_is_better: the direction of quality.
         unit: shown behind the value.
+        compares: it needs real clips to compare with.
     """
 
     name: ClassVar[str]
@@ -157,6 +158,25 @@ class Metric(ABC, Generic[E]):
     kind: ClassVar[ExtractorKind]
     higher_is_better: ClassVar[bool]
     unit: ClassVar[str] = ""
+    compares: ClassVar[bool] = False
+
+    def rows(self, features: NDArray[np.floating]) -> NDArray[np.floating]:
+        """What is compared: features of N videos -> [N * m, D], the m rows of a video together; here every frame."""
+        return features.reshape(-1, features.shape[-1])
+
+    def prepare(self, blocks: Iterable[NDArray[np.floating]], digest: str, count: int) -> Reference:
+        """Real clips as this metric compares with them: their rows.
+
+        Args:
+            blocks: [B, T, D] or [B, D] features of real clips.
+            digest: of the reference set.
+            count: clips.
+
+        Raises:
+            NonFiniteError: NaN or infinity.
+        """
+        rows = finite_features(np.concatenate([self.rows(block) for block in blocks]))
+        return Reference(GaussianStatistics.empty(rows.shape[1]), digest, count, rows)
 
     @abstractmethod
     def gather(self, batches: Iterable[Batch], conditions: Conditions) -> E:
@@ -259,6 +279,17 @@ class Metric(ABC, Generic[E]):
             decisive=decisive,
             notes=list(notes),
         )
+
+    def _reference(self, conditions: Conditions) -> Reference:
+        if conditions.reference is None:
+            raise missing(self.name, "a reference set")
+        return conditions.reference
+
+    def _reference_rows(self, conditions: Conditions) -> Array:
+        rows = self._reference(conditions).rows
+        if rows is None:
+            raise ConfigError(f"{self.name} needs the reference's features themselves. Score two folders with it.")
+        return finite_features(rows)
 
     def _checked(self, batch: Batch, conditions: Conditions) -> Batch:
         axes = 2 if self.kind == "clips" else 3

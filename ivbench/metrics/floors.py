@@ -1,4 +1,4 @@
-"""The null floor of a Frechet metric: what real clips score in the place of a cell's. Also its ground-truth row."""
+"""The null floor of a metric against real clips: what others score in a cell's place. Also its ground-truth row."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.errors import ShapeError
-from ivbench.metrics.frechet import Target
-from ivbench.metrics.statistics import Array, GaussianStatistics, finite_features
+from ivbench.metrics.statistics import Array, finite_features
 
 __all__ = ["FLOOR_DRAWS", "NullFloor", "null_floor"]
 
@@ -20,7 +19,7 @@ _SEED = 20221005
 
 @dataclass(frozen=True, eq=False)
 class NullFloor:
-    """The Frechet metric of real clips of the prompts against the reference, which has none of them.
+    """The metric of real clips of the prompts against the reference, which has none of them.
 
     Attributes:
         values: [draws] float64, one a draw.
@@ -61,7 +60,7 @@ def null_floor(
     bank: NDArray[np.floating],
     rows_of: Callable[[NDArray[np.floating]], NDArray[np.floating]],
     samples: int,
-    reference: Target,
+    value_of: Callable[[NDArray[np.floating]], float],
     reference_count: int,
     draws: int = FLOOR_DRAWS,
 ) -> NullFloor:
@@ -76,8 +75,8 @@ def null_floor(
         bank: [K, P, ...] features of K real clips of each of P prompts, none of them in the reference.
         rows_of: [N, ...] features of N clips -> [M, D] rows of the metric.
         samples: clips of each prompt in a draw, below K: those of all runs of a cell together.
-        reference: the reference's statistics.
-        reference_count: clips behind them.
+        value_of: the metric of such rows against the reference.
+        reference_count: clips of the reference.
         draws: how many times; seeded.
 
     Returns:
@@ -95,7 +94,7 @@ def null_floor(
     for _ in range(draws):
         chosen = generator.random((clips, prompts)).argsort(axis=0)[:samples]
         drawn = bank[chosen, np.arange(prompts)].reshape(samples * prompts, *bank.shape[2:])
-        values.append(reference.distance(GaussianStatistics.of(rows_of(drawn))))
+        values.append(value_of(rows_of(drawn)))
     mean = np.mean(values)
     spread = mean + (np.array(values) - mean) / np.sqrt(1 - samples / clips)
     return NullFloor(spread, samples * prompts, reference_count)

@@ -1,4 +1,4 @@
-"""What the Frechet metrics share: streamed statistics by run and by group of prompts, influence, floor, records.
+"""What the Frechet metrics share: streamed statistics by run and by group of prompts, and influence.
 
 A metric of the family only says how a video's features become rows.
 """
@@ -6,7 +6,7 @@ A metric of the family only says how a video's features become rows.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,28 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.errors import ShapeError
-from ivbench.metrics.base import (
-    Batch,
-    Conditions,
-    Evidence,
-    Metric,
-    Reference,
-    few_prompts,
-    missing,
-    or_none,
-    require_runs,
-    run_scores,
-)
-from ivbench.metrics.floors import FLOOR_DRAWS, NullFloor, null_floor
+from ivbench.metrics.base import Batch, Conditions, Reference, few_prompts
+from ivbench.metrics.compared import ComparedEvidence, ComparedMetric
 from ivbench.metrics.frechet import Target
 from ivbench.metrics.frechet_influence import frechet_influence
-from ivbench.metrics.influence import Influence
-from ivbench.metrics.intervals import LEVEL, Integers, group_of_prompts
+from ivbench.metrics.intervals import Integers, group_of_prompts
 from ivbench.metrics.protocol import Scalar
-from ivbench.metrics.statistics import Array, GaussianStatistics, merge_all
-from ivbench.results.schema import Counts, Interval, RunScore, Score
+from ivbench.metrics.statistics import GaussianStatistics, merge_all
 
-__all__ = ["SAMPLES_PER_DIMENSION", "CellStatistics", "FrechetEvidence", "FrechetMetric"]
+__all__ = ["SAMPLES_PER_DIMENSION", "CellStatistics", "FrechetMetric"]
 
 SAMPLES_PER_DIMENSION = 4
 """Fewer videos than this many a feature dimension: the distance is mostly its own bias, and decides nothing."""
@@ -59,43 +46,7 @@ class CellStatistics:
         return tuple(merge_all(run) for run in self.parts)
 
 
-@dataclass(frozen=True, eq=False)
-class FrechetEvidence(Evidence):
-    """All that a score and its differences need of a cell.
-
-    Attributes:
-        videos: [R] videos of each run.
-        dim: feature dimensions.
-        pooled: distance of all runs together.
-        runs: [R] distance of each run, NaN where it has too few rows.
-        influence: of each run's part of each group of prompts on the pooled distance.
-    """
-
-    _videos: Integers
-    dim: int
-    pooled: float
-    runs: Array
-    influence: Influence
-
-    @property
-    def videos(self) -> Integers:
-        """[R] videos used in each run."""
-        return self._videos
-
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """As arrays to be stored."""
-        return {
-            "videos": self._videos,
-            "dim": np.array(self.dim, np.int64),
-            "pooled": np.array(self.pooled),
-            "runs": self.runs,
-            "first": self.influence.first,
-            "interaction": np.array(self.influence.interaction),
-            "curvature": np.array(self.influence.curvature),
-        }
-
-
-class FrechetMetric(Metric[FrechetEvidence]):
+class FrechetMetric(ComparedMetric):
     """Frechet distance of generated to reference features; lower is better. Pooled over runs as the headline."""
 
     higher_is_better: ClassVar[bool] = False
@@ -116,25 +67,16 @@ class FrechetMetric(Metric[FrechetEvidence]):
         """
         return merge_all(GaussianStatistics.of(self.rows(block)) for block in features)
 
-    def floor(
-        self, bank: NDArray[np.floating], samples: int, conditions: Conditions, draws: int = FLOOR_DRAWS
-    ) -> NullFloor:
-        """The null floor of this metric; see `null_floor`.
+    def prepare(self, blocks: Iterable[NDArray[np.floating]], digest: str, count: int) -> Reference:
+        """Statistics of real clips: their features are not kept."""
+        return Reference(self.reference(blocks), digest, count)
 
-        Args:
-            bank: [K, P, T, D] or [K, P, D] of real clips of the prompts.
-            samples: videos of each prompt in a cell, all runs together.
-            conditions: with the reference.
-            draws: how many times.
+    def measure(self, conditions: Conditions) -> Callable[[NDArray[np.floating]], float]:
+        """The distance of rows to the reference."""
+        target = Target(self._reference(conditions).statistics, conditions.profile.ddof)
+        return lambda rows: target.distance(GaussianStatistics.of(rows))
 
-        Raises:
-            ConfigError: no reference.
-        """
-        reference = self._reference(conditions)
-        target = Target(reference.statistics, conditions.profile.ddof)
-        return null_floor(bank, self.rows, samples, target, reference.count or 0, draws)
-
-    def gather(self, batches: Iterable[Batch], conditions: Conditions) -> FrechetEvidence:
+    def gather(self, batches: Iterable[Batch], conditions: Conditions) -> ComparedEvidence:
         """Stream one cell's features into evidence; as `statistics`, then `evidence`."""
         return self.evidence(self.statistics(batches, conditions), conditions)
 
@@ -168,7 +110,7 @@ class FrechetMetric(Metric[FrechetEvidence]):
             ),
         )
 
-    def evidence(self, statistics: CellStatistics, conditions: Conditions) -> FrechetEvidence:
+    def evidence(self, statistics: CellStatistics, conditions: Conditions) -> ComparedEvidence:
         """Distances of a cell, pooled and of each run, and the influence of each group of prompts.
 
         Args:
@@ -190,72 +132,7 @@ class FrechetMetric(Metric[FrechetEvidence]):
             )
         runs = [target.distance(run) if run.n > ddof else np.nan for run in by_run]
         influence = frechet_influence(target, statistics.parts)
-        return FrechetEvidence(statistics.videos, whole.dim, target.distance(whole), np.array(runs), influence)
-
-    def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> FrechetEvidence:
-        """Evidence from what its `to_arrays` wrote."""
-        return FrechetEvidence(
-            arrays["videos"].astype(np.int64),
-            int(arrays["dim"]),
-            float(arrays["pooled"]),
-            arrays["runs"].astype(np.float64),
-            Influence(arrays["first"].astype(np.float64), float(arrays["interaction"]), float(arrays["curvature"])),
-        )
-
-    def score(
-        self,
-        evidence: FrechetEvidence,
-        conditions: Conditions,
-        seeds: Sequence[int],
-        failed: int = 0,
-        context: Mapping[str, float] | None = None,
-    ) -> Score:
-        """The record of one cell: pooled over runs, with its interval and the null floor beside it."""
-        require_runs(seeds, evidence.videos)
-        used = int(evidence.videos.sum())
-        decisive, notes = self._judge(conditions, evidence.dim, used)
-        interval = evidence.influence.interval(evidence.pooled)
-        counts = Counts(generated=used + failed, failed=failed, used=used, reference=self._reference(conditions).count)
-        record = self._record(
-            conditions,
-            evidence.pooled,
-            run_scores(seeds, evidence.runs),
-            interval,
-            counts,
-            {**_beside(conditions.floor), **(context or {})},
-            decisive and interval is not None,
-            notes,
-        )
-        found = evidence.influence
-        rows = [or_none(run) for run in found.first]
-        told = {"influence": rows, "interaction": found.interaction, "curvature": found.curvature}
-        return record.model_copy(update=told)
-
-    def ground_truth(self, conditions: Conditions, dim: int) -> Score:
-        """The record of real clips: the null floor's draws, as the same protocol as a cell of that many videos.
-
-        Args:
-            conditions: with reference and floor.
-            dim: feature dimensions.
-
-        Returns:
-            Value = mean over the draws; one `runs` entry a draw; the interval holds 95 % of single draws.
-
-        Raises:
-            ConfigError: no floor.
-        """
-        floor = conditions.floor
-        if floor is None:
-            raise missing(f"the ground truth of {self.name}", "a null floor")
-        decisive, notes = self._judge(conditions, dim, floor.count)
-        low, high = np.quantile(floor.values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        method = f"range of {len(floor.values)} draws of {floor.count} real clips of the prompts"
-        interval = Interval(low=float(low), high=float(high), level=LEVEL, method=method)
-        counts = Counts(generated=floor.count, failed=0, used=floor.count, reference=self._reference(conditions).count)
-        runs = [RunScore(seed=draw, value=value) for draw, value in enumerate(floor.values.tolist())]
-        record = self._record(conditions, floor.mean, runs, interval, counts, _beside(floor), decisive, notes)
-        # The draws share their reference and overlap: no standard error.
-        return record.model_copy(update={"stderr": None})
+        return ComparedEvidence(statistics.videos, whole.dim, target.distance(whole), np.array(runs), influence)
 
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
         reference = self._reference(conditions)
@@ -264,11 +141,6 @@ class FrechetMetric(Metric[FrechetEvidence]):
             "reference": reference.digest,
             "reference_count": reference.count,
         }
-
-    def _reference(self, conditions: Conditions) -> Reference:
-        if conditions.reference is None:
-            raise missing(self.name, "a reference set")
-        return conditions.reference
 
     def _judge(self, conditions: Conditions, dim: int, used: int) -> tuple[bool, list[str]]:
         reference = self._reference(conditions)
@@ -279,18 +151,5 @@ class FrechetMetric(Metric[FrechetEvidence]):
             notes.append(
                 f"bias-dominated: {fewest} videos for {dim} feature dimensions; {needed} are needed to decide anything"
             )
-        floor = conditions.floor
-        if floor is not None and (floor.count, floor.reference_count) != (used, reference.count):
-            notes.append(
-                f"the null floor was drawn with {floor.count} clips against {floor.reference_count}, "
-                f"this value with {used} against {reference.count}"
-            )
         few = few_prompts(conditions.num_prompts)
-        return fewest >= needed and not few, [*notes, *few]
-
-
-def _beside(floor: NullFloor | None) -> dict[str, float]:
-    if floor is None:
-        return {}
-    truth = {"ground_truth": floor.mean} if floor.of_prompts else {}
-    return {**truth, "null_mean": floor.mean, "null_q95": floor.q95}
+        return fewest >= needed and not few, [*notes, *self._floor_notes(conditions, used), *few]

@@ -20,7 +20,6 @@ from ivbench.metrics import (
     Batch,
     Conditions,
     FrechetMetric,
-    GaussianStatistics,
     Metric,
     Pool,
     Reference,
@@ -28,7 +27,6 @@ from ivbench.metrics import (
 )
 from ivbench.metrics.base import ExtractorKind
 from ivbench.metrics.clip_score import CLIPScore
-from ivbench.metrics.kid import KID
 from ivbench.metrics.r_precision import RPrecision
 from ivbench.metrics.statistics_files import (
     StatisticsFile,
@@ -51,8 +49,7 @@ __all__ = ["FolderRequest", "folder_statistics", "metric_of_folders", "score_fol
 Units = NDArray[np.int64]
 
 _SEEDS = (0,)
-_COMPARING = (FrechetMetric, KID)
-_OF_FOLDERS = (*_COMPARING, CLIPScore, RPrecision)
+_CAPTIONED = (CLIPScore, RPrecision)
 
 
 @dataclass(frozen=True)
@@ -128,10 +125,14 @@ def metric_of_folders(name: str) -> Metric[Any]:
         ConfigError: no such metric, or it needs more.
     """
     metric: Metric[Any] = registry.load("metric", name)()
-    if not isinstance(metric, _OF_FOLDERS):
-        allowed = [one for one in registry.names("metric") if issubclass(registry.load("metric", one), _OF_FOLDERS)]
+    if not _serves(type(metric)):
+        allowed = [one for one in registry.names("metric") if _serves(registry.load("metric", one))]
         raise ConfigError(f"{name} needs more than folders and captions. Of folders are scored: {', '.join(allowed)}.")
     return metric
+
+
+def _serves(metric: type[Metric[Any]]) -> bool:
+    return metric.compares or issubclass(metric, _CAPTIONED)
 
 
 class _Scoring:
@@ -155,7 +156,7 @@ class _Scoring:
         texts: Texts | None = None
         notes: list[str] = []
         units: Units = np.arange(len(generated.items), dtype=np.int64)
-        if isinstance(metric, _COMPARING):
+        if metric.compares:
             reference, notes = self._reference(metric)
         else:
             texts, units = self._texts(metric, generated)
@@ -198,9 +199,9 @@ class _Scoring:
 
     def _require_material(self) -> None:
         for metric in self._metrics:
-            if isinstance(metric, _COMPARING) and self._request.reference is None:
+            if metric.compares and self._request.reference is None:
                 raise ConfigError(f"{metric.name} compares with real videos, got none. Give --reference.")
-            if not isinstance(metric, _COMPARING) and self._request.captions is None:
+            if not metric.compares and self._request.captions is None:
                 raise ConfigError(f'{metric.name} needs captions, got none. Give --captions FILE, or "names".')
 
     def _texts(self, metric: Metric[Any], found: FolderFeatures) -> tuple[Texts, Units]:
@@ -226,15 +227,9 @@ class _Scoring:
         if self._from_file:
             return self._read(metric, self._request.reference)
         found = self.extraction.features(metric.kind, self._request.reference, is_reference=True)
-        parts = [part for _, part in blocks(found, metric.kind)]
-        dim, rows = parts[0].shape[-1], None
-        statistics = GaussianStatistics.empty(dim)
-        if isinstance(metric, FrechetMetric):
-            statistics = metric.reference(parts)
-        else:
-            rows = np.concatenate([part.reshape(-1, dim) for part in parts])
-        digest_of_set = self.extraction.set_digest(metric.kind, found)
-        return Reference(statistics, digest_of_set, len(found.items), rows), _left_out("reference", found)
+        parts = (part for _, part in blocks(found, metric.kind))
+        prepared = metric.prepare(parts, self.extraction.set_digest(metric.kind, found), len(found.items))
+        return prepared, _left_out("reference", found)
 
     def _read(self, metric: Metric[Any], path: Path) -> tuple[Reference, list[str]]:
         ddof = self.extraction.profile.ddof

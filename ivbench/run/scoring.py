@@ -18,14 +18,13 @@ from ivbench.data.shapes import caption, combinations
 from ivbench.errors import NonFiniteError
 from ivbench.metrics import (
     Batch,
+    ComparedMetric,
     Conditions,
     Evidence,
     FeatureSource,
-    FrechetMetric,
     Metric,
     NullFloor,
     Pool,
-    Reference,
     Texts,
 )
 from ivbench.metrics.differences import difference
@@ -141,9 +140,9 @@ class Scoring:
         return next((kept.evidence for kept in found if kept is not None), None)
 
     def _reference_units(self, missing: Iterable[ScoreTask]) -> list[Unit]:
-        """The missing features of real clips that missing scores of Frechet metrics stand on."""
+        """The missing features of real clips that missing scores of metrics against real clips stand on."""
         metrics = dict.fromkeys(task.metric for task in missing)
-        needed = dict.fromkeys(m.extractor for m in metrics if isinstance(_metric(m), FrechetMetric))
+        needed = dict.fromkeys(m.extractor for m in metrics if _metric(m).compares)
         floor = 0 if have_clips(self._plan) else self._floor_clips * len(self._plan.prompts)
         count = self._plan.suite.reference.count + floor
         return [unit for extractor in needed for unit in self._features.reference_units(extractor, count)]
@@ -194,8 +193,8 @@ class Scoring:
         return _Kept(Score.model_validate(entry.about["score"]), metric.restore(entry.arrays))
 
     def _context(self, config: MetricConfig) -> dict[str, float]:
-        """The ground truth's value beside a mean; a Frechet metric has its floor in the conditions."""
-        if isinstance(_metric(config), FrechetMetric):
+        """The ground truth's value beside a mean; others have their floor in the conditions."""
+        if isinstance(_metric(config), ComparedMetric):
             return {}
         truth = self._truth(config)
         return {} if truth is None else {"ground_truth": truth.value}
@@ -214,25 +213,28 @@ class Scoring:
             num_prompts=len(plan.prompts),
             captions=plan.prompts,
         )
-        if isinstance(metric, FrechetMetric):
+        if metric.compares:
             return self._with_reference(metric, config, conditions)
         if metric.kind == "image_text":
             return replace(conditions, texts=self._texts(config))
         return conditions
 
-    def _with_reference(self, metric: FrechetMetric, config: MetricConfig, conditions: Conditions) -> Conditions:
+    def _with_reference(self, metric: Metric[Any], config: MetricConfig, conditions: Conditions) -> Conditions:
         """The first `reference.count` real clips are the reference; the floor's are others, of the prompts."""
-        count, samples = self._plan.suite.reference.count, self._plan.suite.videos_of_a_prompt
+        count = self._plan.suite.reference.count
         real = self._features.reference(config.extractor, count)
-        reference = Reference(metric.reference([real]), reference_digest(self._plan), count)
-        compared = replace(conditions, reference=reference)
+        compared = replace(conditions, reference=metric.prepare([real], reference_digest(self._plan), count))
+        return self._with_floor(metric, config, compared) if isinstance(metric, ComparedMetric) else compared
+
+    def _with_floor(self, metric: ComparedMetric, config: MetricConfig, compared: Conditions) -> Conditions:
+        count, samples = self._plan.suite.reference.count, self._plan.suite.videos_of_a_prompt
         clips = self._floor_clips
 
         def make() -> Entry:
             floor = metric.floor(self._bank(config.extractor, clips), samples, compared)
             return Entry(replace(floor, of_prompts=have_clips(self._plan)).to_arrays())
 
-        entry = self._id("floor", config, counts=[count, samples, clips], prompts=conditions.prompts)
+        entry = self._id("floor", config, counts=[count, samples, clips], prompts=compared.prompts)
         floor = self._job.kept(entry, "floor", make)
         return replace(compared, floor=NullFloor.from_arrays(floor.arrays))
 
@@ -278,7 +280,7 @@ class Scoring:
 
     def _score_truth(self, metric: Metric[Any], config: MetricConfig) -> Score:
         conditions, suite = self._conditions(config), self._plan.suite
-        if isinstance(metric, FrechetMetric):
+        if isinstance(metric, ComparedMetric):
             assert conditions.reference is not None
             return metric.ground_truth(conditions, conditions.reference.statistics.dim)
         prompts = np.arange(len(self._plan.prompts), dtype=np.int64)

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from ivbench.data.distortions import SPATIAL, TEMPORAL, distort
 from ivbench.data.shapes import combinations, draw_scene, render, to_uint8
-from ivbench.errors import ShapeError
+from ivbench.errors import ConfigError, ShapeError
 from ivbench.extractors import Extractor, ManyExtractor
-from ivbench.metrics import FrechetMetric, GaussianStatistics, frechet_distance
-from ivbench.metrics.kid import complete_kid
-from ivbench.metrics.statistics import Array, finite_features
+from ivbench.metrics import ComparedMetric, Conditions
 from ivbench.run.folder_extraction import Extraction
 from ivbench.run.folder_items import find_items, read_clip
 from ivbench.run.folder_scoring import metric_of_folders
@@ -66,20 +64,19 @@ def validate_metric(
         ShapeError: fewer than 4 videos that are long enough.
     """
     metric = metric_of_folders(name)
+    if not isinstance(metric, ComparedMetric):
+        raise ConfigError(f"{name} does not compare two sets of videos. Name one that does, such as fvd or kid.")
     extractor = extraction.extractor(metric.kind)
     clips = _shapes() if data == SHAPES else _read(Path(data), extraction)
     if len(clips) < 4:
         raise ShapeError(f"{data} has {len(clips)} videos that can be used, at least 4 are needed.")
     half = len(clips) // 2
-    reference = _rows(metric, extractor, clips[:half])
+    conditions = _conditions(metric, extraction, _features_of(extractor, clips[:half]))
+    value_of = metric.measure(conditions)
 
     def value(distortion: str, level: float) -> float:
         changed = (distort(clip, distortion, level, seed) for seed, clip in enumerate(clips[half:]))
-        rows = _rows(metric, extractor, changed)
-        if isinstance(metric, FrechetMetric):
-            generated, real = GaussianStatistics.of(rows), GaussianStatistics.of(reference)
-            return frechet_distance(generated, real, extraction.profile.ddof)
-        return complete_kid(rows, reference)
+        return value_of(np.concatenate([metric.rows(part[None]) for part in _features_of(extractor, changed)]))
 
     names = [*SPATIAL, *TEMPORAL]
     phase = reporter.phase("distortions", len(names) * len(LEVELS) + 1)
@@ -108,8 +105,23 @@ def _shapes() -> list[Frames]:
     return list(to_uint8(render(scenes, 8, 6.0, 24, 40)))
 
 
-def _rows(metric: object, extractor: Extractor, clips: Iterable[Frames]) -> Array:
-    """[N, D] feature rows as the metric takes them."""
+def _conditions(metric: ComparedMetric, extraction: Extraction, real: Sequence[NDArray[np.float32]]) -> Conditions:
+    reference = metric.prepare((part[None] for part in real), "validation", len(real))
+    return Conditions(
+        source=extraction.source(metric.kind),
+        profile=extraction.profile,
+        frames=None,
+        fps=None,
+        height=None,
+        width=None,
+        prompts="none",
+        num_prompts=len(real),
+        reference=reference,
+    )
+
+
+def _features_of(extractor: Extractor, clips: Iterable[Frames]) -> list[NDArray[np.float32]]:
+    """Features of each clip, a few clips at a time."""
     waiting: list[Frames] = []
     parts: list[NDArray[np.float32]] = []
     for clip in clips:
@@ -117,10 +129,7 @@ def _rows(metric: object, extractor: Extractor, clips: Iterable[Frames]) -> Arra
         if len(waiting) == _AT_ONCE:
             parts += _features(extractor, waiting)
             waiting = []
-    parts += _features(extractor, waiting)
-    if isinstance(metric, FrechetMetric):
-        return finite_features(np.concatenate([metric.rows(part[None]) for part in parts]))
-    return finite_features(np.concatenate([part.reshape(-1, extractor.dim) for part in parts]))
+    return parts + _features(extractor, waiting)
 
 
 def _features(extractor: Extractor, clips: Sequence[Frames]) -> list[NDArray[np.float32]]:

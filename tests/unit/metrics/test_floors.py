@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -13,12 +15,16 @@ TARGET = Target(GaussianStatistics.of(REAL))
 BANK = np.random.default_rng(1).normal(size=(8, 30, 3)).astype(np.float32)
 
 
+def distance_to(target: Target) -> Callable[[np.ndarray], float]:
+    return lambda rows: target.distance(GaussianStatistics.of(rows))
+
+
 def same(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
 def floor(bank: np.ndarray = BANK, samples: int = 2, **changes: int) -> NullFloor:
-    return null_floor(bank, same, samples, TARGET, len(REAL), **changes)
+    return null_floor(bank, same, samples, distance_to(TARGET), len(REAL), **changes)
 
 
 def test_the_floor_is_deterministic_and_counts_its_clips() -> None:
@@ -40,7 +46,7 @@ def test_a_draw_has_as_many_different_clips_of_every_prompt() -> None:
         seen.append(features)
         return features
 
-    found = null_floor(BANK, rows_of, 3, TARGET, len(REAL), draws=2)
+    found = null_floor(BANK, rows_of, 3, distance_to(TARGET), len(REAL), draws=2)
     for drawn in seen:
         clip, prompt = np.nonzero((BANK[:, :, None] == drawn).all(axis=-1).any(axis=-1))
         assert len(set(zip(clip.tolist(), prompt.tolist(), strict=True))) == 90
@@ -55,7 +61,7 @@ def test_few_prompts_that_are_no_fair_sample_raise_the_floor_as_they_raise_a_cel
     places = np.random.default_rng(2).normal(size=(200, 3))
     target = Target(GaussianStatistics.of(places + 0.1 * REAL))
     few = places[:5] + 0.1 * np.random.default_rng(3).normal(size=(40, 5, 3))
-    own = null_floor(few[:20], same, 4, target, 200)
+    own = null_floor(few[:20], same, 4, distance_to(target), 200)
     reference = places + 0.1 * REAL
     perfect = [frechet_distance_of_features(few[k : k + 4].reshape(20, 3), reference) for k in range(20, 40, 4)]
     assert own.values.min() < np.mean(perfect) < own.values.max()

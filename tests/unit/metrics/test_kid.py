@@ -8,7 +8,8 @@ import pytest
 from ivbench.config import Subsets, profile
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.metrics import Batch, GaussianStatistics, Reference
-from ivbench.metrics.kid import KID, complete_kid, cubic_kernel, kid_influence, subset_kid
+from ivbench.metrics.discrepancy import Discrepancy
+from ivbench.metrics.kid import KID, complete_kid, cubic_kernel, subset_kid
 from tests.unit.metrics.cells import conditions
 
 DRAW = np.random.default_rng(0)
@@ -61,7 +62,7 @@ def test_subsets_of_everything_are_the_complete_estimate() -> None:
 
 def test_influence_is_the_derivative_by_the_weights_of_groups() -> None:
     x, y, member = rows(30), rows(25, shift=0.4), np.arange(30) % 4
-    found = kid_influence(x, member, (1, 5), y)
+    found = Discrepancy(y, cubic_kernel, unbiased=True).influence(x, member, (1, 5))
     kernel, cross = cubic_kernel(x, x), cubic_kernel(x, y).mean(axis=1)
     np.fill_diagonal(kernel, 0)
 

@@ -13,11 +13,9 @@ from ivbench.config import profile
 from ivbench.errors import ConfigError, NonFiniteError, ProtocolError, ShapeError
 from ivbench.metrics import (
     Conditions,
-    FrechetMetric,
     GaussianStatistics,
     MeanMetric,
     Pool,
-    Reference,
     Texts,
     frechet_distance,
     frechet_distance_of_features,
@@ -28,7 +26,8 @@ from ivbench.results.schema import RunScore, Score
 from tests.unit.metrics.cells import batches, conditions
 
 FRECHET = ["frame_fid", "frame_fid_video_average", "frame_fid_first_frame", "fvd"]
-METRICS = ["clip_score", "r_precision", *FRECHET]
+COMPARED = [*FRECHET, "kid"]
+METRICS = ["clip_score", "r_precision", *COMPARED]
 ACCURACIES = {f"{attribute}_accuracy" for attribute in ("background", "colour", "motion", "shape", "style")}
 GENERATOR = np.random.default_rng(0)
 P, T, D, R = 30, 4, 3, 2
@@ -45,10 +44,9 @@ def cell(name: str, shift: float = 0.3, seed: int = 1) -> np.ndarray:
 
 def setting(name: str, **changes: Any) -> Conditions:
     metric = registry.load("metric", name)()
-    if isinstance(metric, FrechetMetric):
+    if metric.compares:
         real = REAL.mean(axis=1) if name == "fvd" else REAL
-        reference = Reference(metric.reference([real[:50], real[50:]]), "r" * 64, len(real))
-        return conditions(reference=reference, **changes)
+        return conditions(reference=metric.prepare([real[:50], real[50:]], "r" * 64, len(real)), **changes)
     texts = Texts.of(CAPTIONS[:P], TEXT[:P], Pool.merged(CAPTIONS, TEXT, np.arange(120) // 6))
     return conditions(texts=texts, **changes)
 
@@ -319,7 +317,7 @@ def test_one_prompt_of_one_run_has_no_interval_and_decides_nothing(name: str) ->
             metric.gather(batches(features[:1]), chosen)
 
 
-@pytest.mark.parametrize("name", FRECHET)
+@pytest.mark.parametrize("name", COMPARED)
 def test_ground_truth_is_the_null_floor_under_the_protocol_of_a_cell(name: str) -> None:
     metric, chosen = registry.load("metric", name)(), setting(name)
     real = np.random.default_rng(5).normal(size=(6, P, *([D] if name == "fvd" else [T, D])))

@@ -1,0 +1,42 @@
+"""Metrics beside those of the paper, in a suite: reference, floor, ground truth, interval and paired differences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.run.toys import Ran, run_toy, toy_plan
+
+METRICS = [
+    {"name": "kid", "extractor": "toy-frames"},
+]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
+    folder = tmp_path_factory.mktemp("more")
+    plan = toy_plan(metrics=METRICS, gallery=0, prompts={"source": "shapes:test", "count": 20})
+    return folder, run_toy(plan, folder)
+
+
+def test_each_has_value_interval_ground_truth_and_paired_difference(ran: tuple[Path, Ran]) -> None:
+    results = ran[1].outcome.results
+    truth = {score.metric: score for score in results.ground_truth}
+    for cell in results.cells:
+        assert [score.metric for score in cell.scores] == [metric["name"] for metric in METRICS]
+        for score in cell.scores:
+            assert score.interval is not None, score.metric
+            assert score.interval.low <= score.value <= score.interval.high, score.metric
+            assert score.counts.used == 40
+            assert score.context["ground_truth"] == truth[score.metric].value
+            assert truth[score.metric].protocol == score.protocol
+    for name in truth:
+        assert sum(row.metric == name for row in results.differences) == 3
+
+
+def test_a_second_run_computes_nothing(ran: tuple[Path, Ran]) -> None:
+    folder, first = ran
+    again = run_toy(first.plan, folder, "again")
+    assert again.models.loaded == []
+    assert again.outcome.results.cells == first.outcome.results.cells

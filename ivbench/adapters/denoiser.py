@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.adapters.text import open_text_encoder
+from ivbench.backends.memory import kinds_out_of_memory
 from ivbench.cascade import StageModel
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.spec import CascadeSpec, StageSpec
@@ -86,10 +86,7 @@ class _DenoiserStage:
         if not callable(denoise):
             raise ConfigError(f'stage "{stage.name}": denoiser() gave {type(denoise).__name__}, a function is needed.')
         self.stage, self._denoise = stage, denoise
-        torch = sys.modules.get("torch")  # where the author's own code has loaded it
-        self.out_of_memory: tuple[type[BaseException], ...] = (MemoryError,)
-        if torch is not None:
-            self.out_of_memory += (torch.OutOfMemoryError,)
+        self.out_of_memory = kinds_out_of_memory()  # torch's too, where the author's own code has loaded it
 
     def evaluator(self, text: TextEmbeddings, conditioning: Floats | None, augmentation: float | None) -> _Evaluator:
         """Bind text, conditioning video and its log SNR."""

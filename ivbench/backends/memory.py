@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["in_batches", "is_out_of_memory"]
+__all__ = ["in_batches", "is_out_of_memory", "kinds_out_of_memory"]
 
 T = TypeVar("T")
 
@@ -45,7 +45,11 @@ def in_batches(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out: Python's, or torch's where torch is loaded."""
+    """Whether an exception says that memory ran out."""
+    return isinstance(error, kinds_out_of_memory())
+
+
+def kinds_out_of_memory() -> tuple[type[BaseException], ...]:
+    """The exceptions that say so: Python's, and torch's where torch is loaded."""
     torch = sys.modules.get("torch")
-    kinds = (MemoryError,) if torch is None else (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, kinds)
+    return (MemoryError,) if torch is None else (MemoryError, torch.OutOfMemoryError)

@@ -17,7 +17,7 @@ from ivbench.registry import names
 
 if TYPE_CHECKING:
     from ivbench.config import SuiteConfig
-    from ivbench.plan import Plan
+    from ivbench.plan import Plan, Source
 
 __all__ = [
     "Asked",
@@ -41,7 +41,8 @@ class Asked:
 
     Attributes:
         suite: a packaged suite's name, or the path of a suite file.
-        cascade: a card's name, or a folder, which has a slash; None: the suite's own.
+        cascade: a card's name, a folder, which has a slash, or a generator such as python:module:object; None: the
+            suite's own.
         backend: which framework samples: torch or jax.
         device: where networks run; the type of the device counts for the ids of tasks.
         dtype: what the stages' networks compute in.
@@ -60,8 +61,12 @@ class Asked:
 
 
 _SUITE_OPTIONS = (
-    click.option("--suite", default="quick", show_default=True, help="A packaged suite, or a YAML file."),
-    click.option("--cascade", help="A card of the zoo, or a folder with one.  [default: the suite's]"),
+    click.option(
+        "--suite",
+        help="A packaged suite, or a YAML file.  [default: quick; of a generator: generator]",
+    ),
+    click.argument("cascade", required=False, metavar="[CASCADE]"),
+    click.option("--cascade", "named", metavar="CASCADE", help="The same as the argument."),
     click.option("--from-stage", metavar="STAGE", help="Sample from this stage on; it starts from --input."),
     click.option("--to-stage", metavar="STAGE", help="Sample up to this stage, and score its videos."),
     click.option("--input", metavar="VIDEOS", help="For --from-stage: real (clips of the prompts), or videos:FOLDER."),
@@ -88,6 +93,8 @@ def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def gathered(*args: Any, **kwargs: Any) -> Any:
+        kwargs["cascade"] = _one_cascade(kwargs["cascade"], kwargs.pop("named"))
+        kwargs["suite"] = kwargs["suite"] or _default_suite(kwargs["cascade"])
         asked = Asked(**{field.name: kwargs.pop(field.name) for field in fields(Asked)})
         return command(*args, asked=asked, **kwargs)
 
@@ -95,6 +102,20 @@ def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_SUITE_OPTIONS):
         found = option(found)
     return found
+
+
+def _one_cascade(argument: str | None, option: str | None) -> str | None:
+    if argument is not None and option is not None:
+        raise ConfigError(f'got two cascades, "{argument}" and --cascade "{option}". Give one.')
+    return argument if option is None else option
+
+
+def _default_suite(cascade: str | None) -> str:
+    from ivbench.adapters import is_door
+
+    if cascade is None or not is_door(cascade):
+        return "quick"
+    return "generator"
 
 
 def store_option(command: Command) -> Command:
@@ -167,11 +188,28 @@ def plan_of(asked: Asked) -> tuple[str, Plan]:
     name = asked.cascade or suite.cascade
     if name is None:
         raise ConfigError(f'suite "{suite.name}" names no cascade. Give one with --cascade; see: ivbench zoo list')
-    if "/" in name or os.sep in name:
-        name = str(Path(name).resolve())
-    variants = {variant: cascade_source(read_card(variant)) for variant in suite.variants(asked.suite)}
     execution = Execution(backend=asked.backend, device=asked.device.partition(":")[0], dtype=asked.dtype)
-    return name, build_plan(suite, cascade_source(read_card(name)), execution, variants=variants)
+    name, source = _source(name, asked)
+    variants = {variant: cascade_source(read_card(variant)) for variant in suite.variants(asked.suite)}
+    return name, build_plan(suite, source, execution, variants=variants)
+
+
+def _source(name: str, asked: Asked) -> tuple[str, Source]:
+    """What a name stands for, and the name by which another process finds it."""
+    from ivbench.adapters import generator_source, is_door, open_door
+    from ivbench.plan import cascade_source
+    from ivbench.zoo import Card, read_card
+
+    if is_door(name):
+        found = open_door(name, asked.device, asked.dtype)
+        if not isinstance(found, Card):
+            if asked.backend != "torch":
+                raise ConfigError(f"{name} samples in a framework of its own. Leave --backend {asked.backend} out.")
+            return name, generator_source(found, name)
+        name = str(found.folder)
+    elif "/" in name or os.sep in name:
+        name = str(Path(name).resolve())
+    return name, cascade_source(read_card(name))
 
 
 def _with_part(suite: SuiteConfig, asked: Asked) -> SuiteConfig:

@@ -48,8 +48,7 @@ def show_plan(planned: Plan, left: Estimate) -> None:
     each = f" x {samples} samples" if samples > 1 else ""
     click.echo(
         f"\n{planned.suite.name} on {planned.source.spec.name}: {len(planned.cells)} cells x {runs} runs x "
-        f"{len(planned.prompts)} prompts{each} = {planned.videos:,} videos, {planned.flops / 1e12:,.4g} TFLOPs of "
-        "sampling"
+        f"{len(planned.prompts)} prompts{each} = {planned.videos:,} videos, {_tera(planned.flops)} TFLOPs of sampling"
     )
     for line in (*_tasks(planned, left), *_time(left)):
         click.echo(line)
@@ -99,6 +98,12 @@ def _has_weights(planned: Plan, weights: str, stage: str) -> bool:
 
 
 def _row(cell: PlannedCell) -> list[str]:
+    from ivbench.results.totals import total
+
     each = [cost.nfe for cost in cell.costs]
-    flops = sum(cost.flops for cost in cell.costs)
-    return [cell.label, *map(str, each), str(sum(each)), f"{flops / 1e12:,.4g}"]
+    counts = ["unknown" if nfe is None else str(nfe) for nfe in (*each, total(each))]
+    return [cell.label, *counts, _tera(total(cost.flops for cost in cell.costs))]
+
+
+def _tera(flops: float | None) -> str:
+    return "unknown" if flops is None else f"{flops / 1e12:,.4g}"

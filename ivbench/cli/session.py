@@ -60,13 +60,14 @@ def session(cascade: str, store: Path | None, device: str, execution: Execution 
     """Open store and models, and show progress on stderr while the block runs.
 
     Args:
-        cascade: a card's name or folder.
+        cascade: a card's name or folder, or the name of a generator.
         store: the store's folder; None: `default_store()`.
         device: where networks run.
         execution: of the plan: backend and dtype; None: PyTorch in float32.
     """
     from rich.console import Console
 
+    from ivbench.adapters import is_door
     from ivbench.plan import Execution
     from ivbench.results.store import Store
     from ivbench.run import Models, RichReporter
@@ -77,7 +78,9 @@ def session(cascade: str, store: Path | None, device: str, execution: Execution 
     # What a cluster's library prints of its own accord is no result of the command.
     with reporter.shown(), redirect_stdout(sys.stderr):
         how = execution or Execution()
-        models = Models(read_card(cascade), device, backend=how.backend, dtype=how.dtype)
+        models = Models(
+            cascade if is_door(cascade) else read_card(cascade), device, backend=how.backend, dtype=how.dtype
+        )
         yield Session(opened, models, reporter)
 
 

@@ -15,12 +15,13 @@ from ivbench.config.profile import (
     profile,
     profile_names,
 )
-from ivbench.config.settings import Guidance, Settings, StageSampling, Thresholding
+from ivbench.config.settings import AnySampling, GeneratorSampling, Guidance, Settings, StageSampling, Thresholding
 from ivbench.config.suite import (
     MetricConfig,
     PromptsConfig,
     StagesConfig,
     SuiteConfig,
+    VideoConfig,
     parse_suite,
     read_suite,
     suite_names,
@@ -29,11 +30,13 @@ from ivbench.config.suite import (
 from ivbench.config.yaml import load_yaml, read_yaml
 
 __all__ = [
+    "AnySampling",
     "CardConfig",
     "CardFile",
     "ClipChoice",
     "ClipScoreChoice",
     "Frozen",
+    "GeneratorSampling",
     "Guidance",
     "ImageText",
     "MetricConfig",
@@ -47,6 +50,7 @@ __all__ = [
     "Subsets",
     "SuiteConfig",
     "Thresholding",
+    "VideoConfig",
     "canonical_json",
     "cascade_schema",
     "digest",

@@ -9,10 +9,15 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ivbench.config.parse import Frozen
+from ivbench.spec import Scalar
 
 __all__ = [
     "AXES",
+    "DEFAULT",
+    "OF_GENERATORS",
     "ORIGINAL",
+    "AnySampling",
+    "GeneratorSampling",
     "Guidance",
     "GuidanceConfig",
     "Oscillation",
@@ -24,8 +29,20 @@ __all__ = [
     "read_thresholding",
 ]
 
-AXES = ("weights", "guidance", "sampler", "steps", "gamma", "thresholding", "augmentation_snr")
+AXES = (
+    "weights",
+    "guidance",
+    "sampler",
+    "steps",
+    "gamma",
+    "thresholding",
+    "augmentation_snr",
+    "negative_prompt",
+    "options",
+)
 """The grid's axes, in the order of labels and tables."""
+OF_GENERATORS = ("negative_prompt", "options")
+"""The axes that no cascade has."""
 
 DEFAULT = "default"
 ORIGINAL = "original"
@@ -82,6 +99,21 @@ class StageSampling(Frozen):
     augmentation_snr: float | None = Field(
         gt=0, description="SNR = alpha^2 / sigma^2 of the augmented conditioning video; None: not augmented"
     )
+
+
+class GeneratorSampling(Frozen):
+    """Everything that a generator is told beside prompts, seeds and size. Resolved: each setting has a value."""
+
+    settings: dict[str, Scalar] = Field(description="by name, as the generator lists them; guidance is the weight w")
+
+    @property
+    def guidance_w(self) -> float | None:
+        """The guidance weight w; None where it has none, or its own default."""
+        found = self.settings.get("guidance")
+        return None if found is None else float(found)
+
+
+AnySampling = StageSampling | GeneratorSampling
 
 
 class Oscillation(Frozen):
@@ -157,6 +189,14 @@ class Settings(Frozen):
         json_schema_extra=_also_plain("string"),
         description="SNR of the conditioning video, above 0; none: not augmented",
     )
+    negative_prompt: dict[str, str] | None = Field(
+        default=None,
+        json_schema_extra=_also_plain(),
+        description="of a generator: the text that takes the empty prompt's place in guidance",
+    )
+    options: dict[str, Scalar] | None = Field(
+        default=None, description="of a generator: settings under names of its own, such as {eta: 0.5}"
+    )
 
     @field_validator("guidance", mode="before")
     @classmethod
@@ -174,7 +214,7 @@ class Settings(Frozen):
     def _augmentation(cls, value: Any) -> Any:
         return _by_stage(value, read_augmentation, not isinstance(value, dict))
 
-    @field_validator("weights", "sampler", "steps", "gamma", mode="before")
+    @field_validator("weights", "sampler", "steps", "gamma", "negative_prompt", mode="before")
     @classmethod
     def _plain(cls, value: Any) -> Any:
         return _by_stage(value, lambda item: item, not isinstance(value, dict))

@@ -25,6 +25,7 @@ __all__ = [
     "ReferenceConfig",
     "StagesConfig",
     "SuiteConfig",
+    "VideoConfig",
     "parse_suite",
     "read_suite",
     "suite_names",
@@ -97,6 +98,8 @@ class Grid(Frozen):
     gamma: tuple[Any, ...] | None = Field(default=None, min_length=1)
     thresholding: tuple[Any, ...] | None = Field(default=None, min_length=1)
     augmentation_snr: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    negative_prompt: tuple[Any, ...] | None = Field(default=None, min_length=1)
+    options: tuple[Any, ...] | None = Field(default=None, min_length=1)
     exclude: tuple[dict[str, Any], ...] = Field(
         default=(), description="points to leave out: each entry's values, by axis, as the axes write them"
     )
@@ -154,12 +157,24 @@ class StagesConfig(Frozen):
         return self
 
 
+class VideoConfig(Frozen):
+    """The size of a generator's videos, as far as it can be asked for; None: as the generator makes them."""
+
+    frames: int | None = Field(default=None, gt=0)
+    height: int | None = Field(default=None, gt=0)
+    width: int | None = Field(default=None, gt=0)
+    fps: float | None = Field(default=None, gt=0)
+
+
 class SuiteConfig(Frozen):
     """An evaluation, whole."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
-    cascade: str | None = Field(default=None, description="the cascade to sample unless another is named: a card")
+    cascade: str | None = Field(
+        default=None,
+        description="what is sampled unless another is named: a card, or a generator such as python:module:object",
+    )
     prompts: PromptsConfig
     runs: int = Field(default=4, gt=0, le=1_000, description="seeded repeats of a cell; 4 in the paper's Table 1")
     seeds: tuple[int, ...] | None = Field(default=None, min_length=1, description="None: 0 to runs - 1")
@@ -167,6 +182,7 @@ class SuiteConfig(Frozen):
     metrics: tuple[MetricConfig, ...] = ()
     reference: ReferenceConfig = ReferenceConfig()
     stages: StagesConfig = StagesConfig()
+    video: VideoConfig = VideoConfig()
     noise: Literal["numpy", "device"] = Field(default="numpy", description="numpy: the same on every backend")
     gallery: int = Field(default=6, ge=0, description="prompts whose samples the report shows")
     published: PublishedConfig | None = Field(default=None, description="where the cells' published values come from")

@@ -4,9 +4,17 @@ from ivbench.plan.cells import PlannedCell, expand
 from ivbench.plan.cost import stage_costs
 from ivbench.plan.estimate import Estimate, estimate, shared_tasks
 from ivbench.plan.ids import task_id
-from ivbench.plan.plan import Plan, build_plan, read_plan, write_plan
+from ivbench.plan.plan import Plan, build_plan, read_plan, sized, write_plan
 from ivbench.plan.resolve import guidance_of, resolve, sampler_of, thresholding_of
-from ivbench.plan.sources import CascadeSource, Execution, cascade_source, extractor_digests, torch_device
+from ivbench.plan.sources import (
+    CascadeSource,
+    Execution,
+    GeneratorSource,
+    Source,
+    cascade_source,
+    extractor_digests,
+    torch_device,
+)
 from ivbench.plan.tasks import EncodeTask, ExtractTask, InputTask, SampleTask, ScoreTask, blocks
 
 __all__ = [
@@ -15,11 +23,13 @@ __all__ = [
     "Estimate",
     "Execution",
     "ExtractTask",
+    "GeneratorSource",
     "InputTask",
     "Plan",
     "PlannedCell",
     "SampleTask",
     "ScoreTask",
+    "Source",
     "blocks",
     "build_plan",
     "cascade_source",
@@ -31,6 +41,7 @@ __all__ = [
     "resolve",
     "sampler_of",
     "shared_tasks",
+    "sized",
     "stage_costs",
     "task_id",
     "thresholding_of",

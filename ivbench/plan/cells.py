@@ -10,22 +10,25 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ivbench.config import Frozen, StageSampling, SuiteConfig
+from ivbench.config import AnySampling, Frozen, GeneratorSampling, StageSampling, SuiteConfig
 from ivbench.config.published import PublishedValue
 from ivbench.config.settings import ORIGINAL, Settings
 from ivbench.config.suite import CellConfig
 from ivbench.errors import ConfigError
-from ivbench.plan.cost import stage_costs
+from ivbench.plan.cost import generator_costs, stage_costs
 from ivbench.plan.ids import cell_id
 from ivbench.plan.parts import Variants, chosen_weights, mixed_spec, origin, part
 from ivbench.plan.resolve import resolve
-from ivbench.plan.sources import CascadeSource
+from ivbench.plan.resolve_generator import resolve_generator
+from ivbench.plan.sources import GeneratorSource, Source
 from ivbench.results.schema import Published, StageCost
-from ivbench.spec import StageSpec
+from ivbench.spec import GeneratorSpec, Scalar, StageSpec
 
 __all__ = ["PlannedCell", "expand", "published_records"]
 
-Scalar = str | int | float | bool | None
+_PREFIXES = {"weights": "", "gamma": "gamma=", "thresholding": "", "augmentation_snr": "snr="}
+_LONG = 40
+"""Characters of a setting's text in a label."""
 
 
 class PlannedCell(Frozen):
@@ -36,14 +39,14 @@ class PlannedCell(Frozen):
     settings: dict[str, Scalar] = Field(description="the axes, flat; 'a/b' where stages differ, in their order")
     guidance_w: float | None = Field(description="the first stage's constant weight w; None where it oscillates")
     scale_g: float | None = Field(description="the same as scale g = 1 + w")
-    stages: tuple[StageSampling, ...] = Field(description="resolved settings, one a sampled stage, in order")
+    stages: tuple[AnySampling, ...] = Field(description="resolved settings, one a sampled stage, in order")
     weights: tuple[str, ...] = Field(description="whose weights: original, or a cascade; one a sampled stage, in order")
     costs: tuple[StageCost, ...]
     published: tuple[Published, ...] = Field(default=(), description="what the suite's source reports for the cell")
 
 
 def expand(
-    suite: SuiteConfig, source: CascadeSource, variants: Variants | None = None, given: str = ""
+    suite: SuiteConfig, source: Source, variants: Variants | None = None, given: str = ""
 ) -> tuple[PlannedCell, ...]:
     """Every cell once: first the grid's product, then the explicit cells; without either, the defaults are one cell.
 
@@ -52,7 +55,7 @@ def expand(
 
     Args:
         suite: grid, cells, defaults.
-        source: the cascade; its card's settings are the weakest layer.
+        source: the cascade, whose card's settings are the weakest layer; or a generator, whose own are.
         variants: the other cascades that `weights` names.
         given: digest of the videos that the first sampled stage starts from; empty: it starts from noise.
 
@@ -93,13 +96,15 @@ def published_records(suite: SuiteConfig, values: Mapping[str, PublishedValue]) 
 class _Point:
     """One resolved point: of each sampled stage its spec, settings and whose weights."""
 
-    stages: tuple[StageSpec, ...]
-    samplings: tuple[StageSampling, ...]
+    stages: tuple[StageSpec | GeneratorSpec, ...]
+    samplings: tuple[AnySampling, ...]
     weights: tuple[str, ...]
 
 
-def _resolved(suite: SuiteConfig, source: CascadeSource, variants: Variants, settings: Settings) -> _Point:
+def _resolved(suite: SuiteConfig, source: Source, variants: Variants, settings: Settings) -> _Point:
     layers = (settings, suite.defaults)
+    if isinstance(source, GeneratorSource):
+        return _Point((source.spec,), (resolve_generator(layers, source.spec),), (ORIGINAL,))
     chosen = {stage.name: chosen_weights(layers, stage) for stage in source.spec.stages}
     spec = mixed_spec(source, variants, chosen)
     cards = {
@@ -122,10 +127,11 @@ def _cell(
     label: str,
     table: dict[str, Scalar],
     point: _Point,
-    source: CascadeSource,
+    source: Source,
     published: tuple[Published, ...],
 ) -> PlannedCell:
-    w = point.samplings[0].guidance.w
+    first = point.samplings[0]
+    w = first.guidance_w if isinstance(first, GeneratorSampling) else first.guidance.w
     return PlannedCell(
         id=key,
         label=label,
@@ -134,13 +140,28 @@ def _cell(
         scale_g=None if w is None else 1 + w,
         stages=point.samplings,
         weights=point.weights,
-        costs=stage_costs(point.stages, point.samplings, source.spec.text.length),
+        costs=_costs(point, source),
         published=published,
     )
 
 
+def _costs(point: _Point, source: Source) -> tuple[StageCost, ...]:
+    if isinstance(source, GeneratorSource):
+        return generator_costs(source.spec, point.samplings)
+    return stage_costs(point.stages, point.samplings, source.spec.text.length)
+
+
 def _settings(point: _Point) -> dict[str, Scalar]:
-    samplings = point.samplings
+    """The axes, flat; of a generator what it exposes."""
+    first = point.samplings[0]
+    if isinstance(first, GeneratorSampling):
+        w = {} if first.guidance_w is None else {"guidance": f"w={first.guidance_w:g}"}
+        return {**first.settings, **w}
+    return _axes(point)
+
+
+def _axes(point: _Point) -> dict[str, Scalar]:
+    samplings = [sampling for sampling in point.samplings if isinstance(sampling, StageSampling)]
     lifted = [one for stage, one in zip(point.stages, samplings, strict=True) if stage.kind != "base"]
     guidance = _joined([sampling.guidance.label for sampling in samplings])
     return {
@@ -179,8 +200,11 @@ def _labels(tables: dict[str, dict[str, Scalar]], given: dict[str, str]) -> dict
     repeated = [label for label, count in Counter(given.values()).items() if count > 1]
     if repeated:
         raise ConfigError(f'cells: two are labelled "{repeated[0]}". Labels must differ.')
-    plain = {key: [str(table[axis]) for axis in ("guidance", "sampler", "steps")] for key, table in tables.items()}
-    for axis, prefix in (("weights", ""), ("gamma", "gamma="), ("thresholding", ""), ("augmentation_snr", "snr=")):
+    always = ("guidance", "sampler", "steps")
+    plain = {key: [str(table[axis]) for axis in always if table.get(axis) is not None] for key, table in tables.items()}
+    axes = dict.fromkeys(axis for table in tables.values() for axis in table if axis not in always)
+    for axis in axes:
+        prefix = _PREFIXES.get(axis, f"{axis}=")
         if len({str(table[axis]) for table in tables.values() if table[axis] is not None}) > 1:
             for key, table in tables.items():
                 plain[key] += [] if table[axis] is None else [f"{prefix}{_plain(table[axis])}"]
@@ -188,13 +212,15 @@ def _labels(tables: dict[str, dict[str, Scalar]], given: dict[str, str]) -> dict
     labels = dict(given)
     for key, parts in plain.items():
         if key not in labels:
-            label, number = " ".join(parts), 2
+            made = " ".join(parts) or "default"
+            label, number = made, 2
             while label in taken:
-                label, number = f"{' '.join(parts)} ({number})", number + 1
+                label, number = f"{made} ({number})", number + 1
             labels[key] = label
             taken.add(label)
     return labels
 
 
 def _plain(value: Scalar) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}..."

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from ivbench.config import GeneratorSampling, StageSampling
 from ivbench.plan.cost import nfe
 from ivbench.plan.parts import origin
 from ivbench.plan.plan import Plan
+from ivbench.plan.sources import CascadeSource
 from ivbench.plan.tasks import SampleTask
 from ivbench.results.store import Store
+from ivbench.spec import StageSpec
 
-__all__ = ["KINDS", "Estimate", "estimate", "shared_tasks"]
+__all__ = ["KINDS", "Estimate", "amount_of", "estimate", "shared_tasks"]
 
 KINDS = ("encode", "input", "sample", "extract", "score")
 """Kinds of tasks, in the order of work."""
@@ -25,7 +28,8 @@ _LOOKED_AT = 2_000
 """Entries of the store whose times are read, the latest first."""
 
 Rates = Mapping[tuple[str, str], float]
-"""(kind, what) -> seconds a unit: a TFLOP of a stage's weights, a video of an extractor, a score of a metric."""
+"""(kind, what) -> seconds a unit: a TFLOP of a stage's weights, or a step of a generator's video; a video of an
+extractor, a score of a metric."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def _video_bytes(plan: Plan, task: SampleTask) -> int:
 def _sampling_seconds(plan: Plan, tasks: list[SampleTask], rates: Rates) -> tuple[float | None, str]:
     if not tasks:
         return 0.0, ""
-    measured = _total([(("sample", _weights(plan, task)), plan.flops_of([task]) / 1e12) for task in tasks], rates)
+    measured = _total([(("sample", _weights(plan, task)), amount_of(plan, task)) for task in tasks], rates)
     if measured is not None:
         return measured, "store"
     of_card = [_card_seconds(plan, task) for task in tasks]
@@ -86,13 +90,29 @@ def _sampling_seconds(plan: Plan, tasks: list[SampleTask], rates: Rates) -> tupl
     return (sum(known), "card") if len(known) == len(tasks) else (None, "")
 
 
+def amount_of(plan: Plan, task: SampleTask) -> float:
+    """How much work a sample task is: TFLOPs, or for a generator, whose FLOPs nobody knows, steps of videos."""
+    if isinstance(task.sampling, GeneratorSampling):
+        steps = task.sampling.settings.get("steps")
+        return float(len(task.prompts) * (1 if steps is None else int(steps)))
+    return (plan.flops_of([task]) or 0.0) / 1e12
+
+
+def _amount(about: Mapping[str, Any]) -> float:
+    return float(about["amount"]) if "amount" in about else float(about["flops"]) / 1e12
+
+
 def _weights(plan: Plan, task: SampleTask) -> str:
     return origin(plan.source, plan.variants, task.weights).weights.get(task.stage, "")
 
 
 def _card_seconds(plan: Plan, task: SampleTask) -> float | None:
-    each = origin(plan.source, plan.variants, task.weights).seconds_per_evaluation.get(task.stage)
-    return None if each is None else each * nfe(task.sampling, plan.stage(task)) * len(task.prompts)
+    source, stage = origin(plan.source, plan.variants, task.weights), plan.stage(task)
+    if not isinstance(source, CascadeSource) or not isinstance(task.sampling, StageSampling):
+        return None
+    each = source.seconds_per_evaluation.get(task.stage)
+    assert isinstance(stage, StageSpec)
+    return None if each is None else each * nfe(task.sampling, stage) * len(task.prompts)
 
 
 def _total(units: Iterable[tuple[tuple[str, str], float]], rates: Rates) -> float | None:
@@ -119,7 +139,7 @@ def _rates(store: Store) -> Rates:
 def _measured(about: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], float, float]]:
     kind = about.get("kind")
     if kind == "sample" and "sampling_seconds" in about:
-        yield ("sample", str(about["weights"])), float(about["sampling_seconds"]), float(about["flops"]) / 1e12
+        yield ("sample", str(about["weights"])), float(about["sampling_seconds"]), _amount(about)
     elif kind == "extract" and "videos" in about:
         yield ("extract", str(about["extractor"])), float(about["seconds"]), float(about["videos"])
     elif kind == "score" and "metric" in about:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from ivbench.config import SuiteConfig
+from ivbench.config import GeneratorSampling, StageSampling, SuiteConfig
 from ivbench.data.prompts import prompt_digest
 from ivbench.plan.cells import PlannedCell
 from ivbench.plan.given import Given
-from ivbench.plan.ids import encode_payload, extract_payload, input_payload, sample_payload, score_payload, task_id
+from ivbench.plan.ids import (
+    encode_payload,
+    extract_payload,
+    generate_payload,
+    input_payload,
+    sample_payload,
+    score_payload,
+    task_id,
+)
 from ivbench.plan.parts import Variants, input_shape, origin, part
-from ivbench.plan.sources import CascadeSource, Execution
-from ivbench.plan.tasks import EncodeTask, ExtractTask, InputTask, SampleTask, ScoreTask, blocks
+from ivbench.plan.sources import CascadeSource, Execution, GeneratorSource, Source
+from ivbench.plan.tasks import BLOCK, EncodeTask, ExtractTask, InputTask, SampleTask, ScoreTask, blocks
 from ivbench.spec import StageSpec
 
 __all__ = ["Graph", "build_graph"]
@@ -31,7 +40,7 @@ class Graph:
 
 def build_graph(
     suite: SuiteConfig,
-    source: CascadeSource,
+    source: Source,
     execution: Execution,
     prompts: Sequence[str],
     extractors: Mapping[str, str],
@@ -43,7 +52,7 @@ def build_graph(
 
     Args:
         suite: seeds, samples a prompt, metrics, reference, noise source.
-        source: the cascade.
+        source: the cascade, or the generator.
         execution: where it will run.
         prompts: checked texts in suite order.
         extractors: name -> digest of every extractor that the metrics name.
@@ -58,7 +67,7 @@ class _Builder:
     def __init__(
         self,
         suite: SuiteConfig,
-        source: CascadeSource,
+        source: Source,
         execution: Execution,
         prompts: Sequence[str],
         extractors: Mapping[str, str],
@@ -69,11 +78,12 @@ class _Builder:
         self.variants, self.given = variants, given
         self.stages, self.input = part(source.spec, suite.stages), input_shape(source.spec, suite.stages)
         self.digests = [prompt_digest(prompt) for prompt in prompts]
-        self.blocks = blocks(len(prompts))
+        self.blocks = blocks(len(prompts), source.spec.batch if isinstance(source, GeneratorSource) else BLOCK)
         self.graph = Graph()
 
     def build(self, cells: Sequence[PlannedCell]) -> Graph:
-        for block, indices in enumerate(self.blocks):
+        for block, indices in enumerate(self.blocks if isinstance(self.source, CascadeSource) else ()):
+            assert isinstance(self.source, CascadeSource)
             payload = encode_payload(self.source, self.execution.frozen_networks, self._digests(indices))
             self.graph.encode.append(EncodeTask(id=task_id(payload), block=block, prompts=indices))
         for cell in cells:
@@ -131,23 +141,11 @@ class _Builder:
     def _sample(
         self, cell: PlannedCell, stage: int, seed: int, sample_index: int, block: int, before: str | None
     ) -> str:
-        encode, indices, name = self.graph.encode[block].id, self.blocks[block], self.stages[stage].name
-        consumes = [encode] if before is None else [encode, before]
-        source = origin(self.source, self.variants, cell.weights[stage])
+        encode = self.graph.encode[block].id if self.graph.encode else None
+        indices, name = self.blocks[block], self.stages[stage].name
         as_bytes = name == self.source.spec.stages[-1].name
-        payload = sample_payload(
-            source,
-            source.spec.stages.index(source.spec.stage(name)),
-            cell.stages[stage],
-            self.execution,
-            self.suite.noise,
-            seed,
-            self._digests(indices),
-            sample_index,
-            consumes,
-            as_bytes,
-        )
-        found = task_id(payload)
+        consumes = [one for one in (encode, before) if one is not None]
+        found = task_id(self._payload(cell, stage, seed, sample_index, indices, consumes, as_bytes))
         known = self.graph.sample.get(found)
         self.graph.sample[found] = SampleTask(
             id=found,
@@ -166,6 +164,28 @@ class _Builder:
             cells=_with(known, cell),
         )
         return found
+
+    def _payload(
+        self,
+        cell: PlannedCell,
+        stage: int,
+        seed: int,
+        sample_index: int,
+        indices: Sequence[int],
+        consumes: Sequence[str],
+        as_bytes: bool,
+    ) -> dict[str, Any]:
+        source, sampling = origin(self.source, self.variants, cell.weights[stage]), cell.stages[stage]
+        prompts = self._digests(indices)
+        if isinstance(source, GeneratorSource):
+            assert isinstance(sampling, GeneratorSampling)
+            return generate_payload(source, sampling, self.execution, seed, prompts, sample_index)
+        assert isinstance(sampling, StageSampling)
+        place = source.spec.stages.index(source.spec.stage(self.stages[stage].name))
+        noise = self.suite.noise
+        return sample_payload(
+            source, place, sampling, self.execution, noise, seed, prompts, sample_index, consumes, as_bytes
+        )
 
     def _extract(self, cell: PlannedCell, extractor: str, seed: int, sample_index: int, block: int, video: str) -> str:
         payload = extract_payload(extractor, self.extractors[extractor], self.execution.frozen_networks, [video])

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ivbench.config import StageSampling, canonical_json, digest, profile
+from ivbench.config import AnySampling, GeneratorSampling, StageSampling, canonical_json, digest, profile
 from ivbench.config.suite import MetricConfig, ReferenceConfig
-from ivbench.plan.sources import CascadeSource, Execution
+from ivbench.plan.sources import CascadeSource, Execution, GeneratorSource, Source
 
 __all__ = [
     "TASK_FORMAT",
@@ -18,6 +18,7 @@ __all__ = [
     "cell_id",
     "encode_payload",
     "extract_payload",
+    "generate_payload",
     "input_payload",
     "metric_payload",
     "sample_payload",
@@ -25,7 +26,7 @@ __all__ = [
     "task_id",
 ]
 
-TASK_FORMAT = {"encode": 1, "input": 1, "sample": 1, "extract": 1, "score": 4}
+TASK_FORMAT = {"encode": 1, "input": 1, "sample": 1, "generate": 1, "extract": 1, "score": 4}
 """By kind; raised when a result changes its meaning or form: stored entries of that kind are then computed anew."""
 
 Payload = dict[str, Any]
@@ -125,6 +126,36 @@ def sample_payload(
     }
 
 
+def generate_payload(
+    source: GeneratorSource,
+    sampling: GeneratorSampling,
+    execution: Execution,
+    seed: int,
+    prompts: Sequence[str],
+    sample_index: int,
+) -> Payload:
+    """Generate the videos of a block of prompts.
+
+    Args:
+        source: gives adapter, version, weights' digest and the videos' size.
+        sampling: a value for each of the generator's settings.
+        execution: device type, dtype.
+        seed: of the run.
+        prompts: digests of the block's prompts, in order.
+        sample_index: which sample of each prompt.
+    """
+    return {
+        "kind": "generate",
+        "format": TASK_FORMAT["generate"],
+        "generator": source.digest,
+        "settings": sampling.settings,
+        "execution": execution.model_dump(mode="json"),
+        "seed": seed,
+        "prompts": list(prompts),
+        "sample_index": sample_index,
+    }
+
+
 def extract_payload(extractor: str, extractor_digest: str, execution: Execution, consumes: Sequence[str]) -> Payload:
     """Extract the features of a block of final videos."""
     return {
@@ -180,16 +211,16 @@ def metric_payload(metric: MetricConfig) -> Payload:
 
 
 def cell_id(
-    source: CascadeSource,
-    sampled: Mapping[str, CascadeSource],
+    source: Source,
+    sampled: Mapping[str, Source],
     given: str,
-    samplings: Sequence[StageSampling],
+    samplings: Sequence[AnySampling],
     noise: str,
 ) -> str:
     """A cell's id: 16 hexadecimal digits over cascade, resolved settings and noise source.
 
     Args:
-        source: the cascade.
+        source: the cascade, or the generator.
         sampled: stage -> the cascade that its weights come from, of the stages that are sampled, in order.
         given: what the first of them starts from; empty: noise.
         samplings: resolved settings of the same stages.

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from ivbench.config.settings import ORIGINAL, Settings
 from ivbench.config.suite import StagesConfig
 from ivbench.errors import ConfigError, did_you_mean
-from ivbench.plan.sources import CascadeSource
-from ivbench.spec import CascadeSpec, StageSpec
+from ivbench.plan.sources import CascadeSource, Source
+from ivbench.spec import CascadeSpec, GeneratorSpec, StageSpec
 
 __all__ = ["Variants", "chosen_weights", "input_shape", "mixed_spec", "origin", "part"]
 
@@ -16,8 +16,8 @@ Variants = Mapping[str, CascadeSource]
 """Name or folder of a cascade whose stages may stand in -> its source."""
 
 
-def part(spec: CascadeSpec, stages: StagesConfig) -> tuple[StageSpec, ...]:
-    """The stages that are sampled, in order.
+def part(spec: CascadeSpec | GeneratorSpec, stages: StagesConfig) -> tuple[StageSpec | GeneratorSpec, ...]:
+    """The stages that are sampled, in order; of a generator itself.
 
     Raises:
         ConfigError: no such stage, the wrong way round, or an input where none belongs or none where one is needed.
@@ -40,7 +40,7 @@ def part(spec: CascadeSpec, stages: StagesConfig) -> tuple[StageSpec, ...]:
     return spec.stages[first : last + 1]
 
 
-def input_shape(spec: CascadeSpec, stages: StagesConfig) -> StageSpec | None:
+def input_shape(spec: CascadeSpec | GeneratorSpec, stages: StagesConfig) -> StageSpec | None:
     """The stage whose place the given videos take: their size and rate; None where the first stage is sampled."""
     return spec.before(part(spec, stages)[0].name)
 
@@ -52,8 +52,8 @@ def chosen_weights(layers: Sequence[Settings], stage: StageSpec) -> str:
     return next(found, ORIGINAL)
 
 
-def origin(source: CascadeSource, variants: Variants, weights: str) -> CascadeSource:
-    """The cascade that a stage's weights come from.
+def origin(source: Source, variants: Variants, weights: str) -> Source:
+    """The cascade that a stage's weights come from, or the generator itself.
 
     Raises:
         ConfigError: a cascade that the plan was not given.
@@ -84,6 +84,7 @@ def mixed_spec(source: CascadeSource, variants: Variants, chosen: Mapping[str, s
 
 def _standing_in(source: CascadeSource, variants: Variants, stage: StageSpec, weights: str) -> StageSpec:
     other = origin(source, variants, weights)
+    assert isinstance(other, CascadeSource)
     names = [one.name for one in other.spec.stages]
     if stage.name not in names:
         raise ConfigError(f'weights: cascade "{weights}" has no stage "{stage.name}", only {", ".join(names)}.')

@@ -18,12 +18,12 @@ from ivbench.plan.cost import task_flops
 from ivbench.plan.given import Given, given_digest, given_videos
 from ivbench.plan.graph import build_graph
 from ivbench.plan.parts import input_shape, origin, part
-from ivbench.plan.sources import CascadeSource, Execution, extractor_digests
+from ivbench.plan.sources import CascadeSource, Execution, GeneratorSource, Source, extractor_digests
 from ivbench.plan.tasks import EncodeTask, ExtractTask, InputTask, SampleTask, ScoreTask
 from ivbench.results.atomic import write_bytes
-from ivbench.spec import StageSpec
+from ivbench.spec import GeneratorSpec, StageSpec
 
-__all__ = ["PLAN_VERSION", "Plan", "build_plan", "read_plan", "write_plan"]
+__all__ = ["PLAN_VERSION", "Plan", "build_plan", "read_plan", "sized", "write_plan"]
 
 PLAN_VERSION = 2
 
@@ -34,7 +34,7 @@ class Plan(Frozen):
     format: Literal["ivbench-plan"] = "ivbench-plan"
     version: int = PLAN_VERSION
     suite: SuiteConfig
-    source: CascadeSource
+    source: Source
     execution: Execution
     prompts: tuple[str, ...] = Field(description="checked texts, NFC, in suite order")
     extractors: dict[str, str] = Field(description="name -> digest")
@@ -68,8 +68,8 @@ class Plan(Frozen):
         )
 
     @property
-    def stages(self) -> tuple[StageSpec, ...]:
-        """The stages that are sampled, in order, as the cascade itself has them."""
+    def stages(self) -> tuple[StageSpec | GeneratorSpec, ...]:
+        """The stages that are sampled, in order, as the cascade itself has them; a generator is one."""
         return part(self.source.spec, self.suite.stages)
 
     @property
@@ -90,17 +90,20 @@ class Plan(Frozen):
         return len(self.cells) * len(suite.run_seeds) * len(self.prompts) * suite.samples_per_prompt
 
     @property
-    def flops(self) -> float:
-        """FLOPs of all sampling; what cells share is counted once."""
+    def flops(self) -> float | None:
+        """FLOPs of all sampling; what cells share is counted once. None where nobody knows them."""
         return self.flops_of(self.sample)
 
-    def stage(self, task: SampleTask) -> StageSpec:
-        """The stage whose weights a task uses."""
+    def stage(self, task: SampleTask) -> StageSpec | GeneratorSpec:
+        """The stage whose weights a task uses, or the generator."""
         return origin(self.source, self.variants, task.weights).spec.stage(task.stage)
 
-    def flops_of(self, tasks: Iterable[SampleTask]) -> float:
-        """FLOPs of sample tasks: what cells share is counted once, since they share the task."""
-        return sum(task_flops(self.stage(task), task, self.source.spec.text.length) for task in tasks)
+    def flops_of(self, tasks: Iterable[SampleTask]) -> float | None:
+        """FLOPs of sample tasks: what cells share is counted once, since they share the task. None: a generator's."""
+        if isinstance(self.source, GeneratorSource):
+            return None
+        length = self.source.spec.text.length
+        return sum(task_flops(self.stage(task), task, length) or 0.0 for task in tasks)
 
     def cell(self, cell_id: str) -> PlannedCell:
         """The cell of that id.
@@ -117,7 +120,7 @@ class Plan(Frozen):
 
 def build_plan(
     suite: SuiteConfig,
-    source: CascadeSource,
+    source: Source,
     execution: Execution = Execution(),  # noqa: B008 - frozen
     prompts: tuple[str, ...] | None = None,
     extractors: Mapping[str, str] | None = None,
@@ -128,7 +131,7 @@ def build_plan(
 
     Args:
         suite: what to evaluate.
-        source: the cascade, as `cascade_source` reads it from a card.
+        source: the cascade, as `cascade_source` reads it from a card; or a generator.
         execution: where it will run.
         prompts: texts in place of the suite's.
         extractors: name -> digest; None: from the zoo's cards.
@@ -141,6 +144,7 @@ def build_plan(
     """
     for metric in suite.metrics:
         registry.target("metric", metric.name)
+    source = sized(source, suite)
     texts = load_prompts(suite.prompts) if prompts is None else check_prompts(prompts)
     digests = extractor_digests(suite.metrics) if extractors is None else dict(extractors)
     for metric in suite.metrics:
@@ -169,6 +173,19 @@ def build_plan(
         extract=tuple(graph.extract.values()),
         score=tuple(graph.score),
     )
+
+
+def sized(source: Source, suite: SuiteConfig) -> Source:
+    """A generator with the size of videos that the suite asks for."""
+    asked = suite.video.model_dump(exclude_none=True)
+    if isinstance(source, GeneratorSource):
+        return source.model_copy(update={"spec": source.spec.sized(asked)})
+    if asked:
+        raise ConfigError(
+            f"video.{next(iter(asked))}: the videos of a cascade have the size of its last stage. "
+            f'Leave video out for "{source.spec.name}".'
+        )
+    return source
 
 
 def write_plan(plan: Plan, path: Path) -> None:

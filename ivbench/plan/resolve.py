@@ -12,6 +12,7 @@ from ivbench.diffusion import guidance as diffusion_guidance
 from ivbench.diffusion import thresholding as diffusion_thresholding
 from ivbench.diffusion.samplers.base import Sampler
 from ivbench.errors import ConfigError, did_you_mean
+from ivbench.plan.resolve_generator import refuse_settings_of_generators
 from ivbench.spec import CascadeSpec, StageSpec
 
 __all__ = ["guidance_of", "resolve", "sampler_of", "thresholding_of"]
@@ -42,6 +43,7 @@ def resolve(
             stage is asked for what it was not distilled for.
     """
     for layer in layers:
+        refuse_settings_of_generators(layer, spec.name)
         _check_stages(layer, spec)
     samplings = tuple(_resolve_stage([*layers, *(cards or {}).get(stage.name, ())], stage) for stage in spec.stages)
     for stage, sampling in zip(spec.stages, samplings, strict=True):

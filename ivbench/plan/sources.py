@@ -11,10 +11,18 @@ from ivbench import registry
 from ivbench.config import Frozen, MetricConfig, Settings, digest
 from ivbench.data.shapes.judge import JUDGE_IDENTITY
 from ivbench.errors import ConfigError, DigestError
-from ivbench.spec import CascadeSpec
+from ivbench.spec import CascadeSpec, GeneratorSpec
 from ivbench.zoo import Card, find_card, folder_digest, read_card
 
-__all__ = ["CascadeSource", "Execution", "cascade_source", "extractor_digests", "torch_device"]
+__all__ = [
+    "CascadeSource",
+    "Execution",
+    "GeneratorSource",
+    "Source",
+    "cascade_source",
+    "extractor_digests",
+    "torch_device",
+]
 
 
 _BUILT_IN = {str(JUDGE_IDENTITY["name"]): JUDGE_IDENTITY}
@@ -71,6 +79,43 @@ class CascadeSource(Frozen):
                 "adapter": self.adapter,
             }
         )
+
+
+class GeneratorSource(Frozen):
+    """A generator with everything that decides its samples."""
+
+    spec: GeneratorSpec
+    adapter: str = Field(description="the door that it came through: python:module:object, diffusers, ...")
+    version: str = Field(description="of its code, as its author declares it")
+    weights_digest: str = Field(description="sha256 over its weights, as its adapter finds it")
+    description: str = ""
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Its one stage -> the digest of its weights."""
+        return {self.spec.name: self.weights_digest}
+
+    @property
+    def partial(self) -> str:
+        """Empty: what it loads is its own affair."""
+        return ""
+
+    @property
+    def digest(self) -> str:
+        """The sha256 over adapter, version, weights and the size of its videos; not over its name."""
+        return digest(
+            {
+                "spec": self.spec.model_dump(
+                    mode="json", include={"kind", "frames", "height", "width", "fps", "batch"}
+                ),
+                "adapter": self.adapter,
+                "version": self.version,
+                "weights": self.weights_digest,
+            }
+        )
+
+
+Source = CascadeSource | GeneratorSource
 
 
 def cascade_source(card: Card, zoo: Path | None = None) -> CascadeSource:

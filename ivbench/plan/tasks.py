@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ivbench.config import Frozen, MetricConfig, StageSampling
+from ivbench.config import AnySampling, Frozen, MetricConfig
 
 __all__ = ["BLOCK", "EncodeTask", "ExtractTask", "InputTask", "SampleTask", "ScoreTask", "blocks"]
 
@@ -37,7 +37,7 @@ class InputTask(Frozen):
 
 
 class SampleTask(Frozen):
-    """One stage of one run over one block of prompts -> videos."""
+    """One stage, or a generator, of one run over one block of prompts -> videos."""
 
     kind: Literal["sample"] = "sample"
     id: str = Field(description="sha256 over everything that decides the result")
@@ -46,12 +46,12 @@ class SampleTask(Frozen):
     weights: str = Field(description="whose: original, or the cascade that stands in for this stage")
     last: bool = Field(description="the last sampled stage: its videos are scored")
     as_bytes: bool = Field(description="the cascade's last stage: its videos are stored as uint8, others as float16")
-    sampling: StageSampling = Field(description="resolved settings of this stage")
+    sampling: AnySampling = Field(description="resolved settings of this stage")
     seed: int = Field(description="of the run")
     sample_index: int = Field(description="which sample of each prompt")
     block: int
     prompts: tuple[int, ...] = Field(description="indices of the block's prompts in the plan, in order")
-    encode: str = Field(description="id of the task with the text embeddings")
+    encode: str | None = Field(description="id of the task with the text embeddings; None for a generator")
     input: str | None = Field(
         description="id of the sample or input task with the conditioning videos; None for a base model"
     )
@@ -82,6 +82,6 @@ class ScoreTask(Frozen):
     consumes: tuple[str, ...] = Field(description="ids of the cell's extract tasks, by run, sample index and block")
 
 
-def blocks(count: int) -> tuple[tuple[int, ...], ...]:
-    """The indices of the prompts of each block of 16, the last one may be shorter."""
-    return tuple(tuple(range(start, min(start + BLOCK, count))) for start in range(0, count, BLOCK))
+def blocks(count: int, size: int = BLOCK) -> tuple[tuple[int, ...], ...]:
+    """The indices of the prompts of each block of `size`, the last one may be shorter."""
+    return tuple(tuple(range(start, min(start + size, count))) for start in range(0, count, size))

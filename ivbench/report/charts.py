@@ -117,8 +117,9 @@ def _time(cell: Cell, factor: float) -> float | None:
     return None if found is None else factor * found
 
 
-def _giga_flops(cell: Cell) -> float:
-    return total_flops(cell) / 1e9
+def _giga_flops(cell: Cell) -> float | None:
+    found = total_flops(cell)
+    return None if found is None else found / 1e9
 
 
 def _points(sources: list[Source], metric: Metric, cost: _Cost, shown: Callable[[Any], str]) -> list[_Point]:

@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_UNKNOWN = "unknown"
 _ABBREVIATIONS = {name.lower(): name for name in ("SNR", "NFE", "SR", "TSR", "SSR", "FID", "FVD")}
 
 
@@ -56,9 +57,9 @@ def interval(found: Interval | None, digits: int) -> str:
     return "" if found is None else bounds(found.low, found.high, digits)
 
 
-def count(value: int) -> str:
-    """A whole number with separators."""
-    return f"{value:,}"
+def count(value: int | None) -> str:
+    """A whole number with separators; None: unknown."""
+    return _UNKNOWN if value is None else f"{value:,}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -68,8 +69,10 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def quantity(value: float, unit: str = "") -> str:
-    """Three significant digits with an SI prefix: `4.12 G`."""
+def quantity(value: float | None, unit: str = "") -> str:
+    """Three significant digits with an SI prefix: `4.12 G`; None: unknown."""
+    if value is None:
+        return _UNKNOWN
     for scale, prefix in _PREFIXES:
         if abs(value) >= scale * 0.9995:
             return f"{_three(value / scale)}\N{NO-BREAK SPACE}{prefix}{unit}"

@@ -8,6 +8,7 @@ from ivbench.report.formats import count, number, quantity, seconds, setting
 from ivbench.report.sources import Source, label
 from ivbench.report.tables import total_flops, total_nfe, total_seconds
 from ivbench.results.schema import Cell, StageCost, StageInfo
+from ivbench.results.totals import total as sum_of
 
 __all__ = ["CellStages", "cell_stages"]
 
@@ -32,7 +33,7 @@ def _cell(source: Source, cell: Cell) -> CellStages:
     stages = source.results.cascade.stages
     costs = {cost.stage: cost for cost in cell.costs}
     rows = [[*_stage(stage), *_cost(costs.get(stage.name))] for stage in stages]
-    parameters = quantity(sum(stage.parameters for stage in stages))
+    parameters = quantity(sum_of(stage.parameters for stage in stages))
     total = ["all stages", "", "", "", parameters, "", ""]
     totals = [count(total_nfe(cell)), quantity(total_flops(cell)), seconds(total_seconds(cell)), ""]
     return CellStages(label(source, cell), rows, [*total, *(totals if cell.costs else [_NONE, _NONE, _NONE, ""])])
@@ -40,7 +41,7 @@ def _cell(source: Source, cell: Cell) -> CellStages:
 
 def _stage(stage: StageInfo) -> list[str]:
     shape = f"{stage.frames} \N{MULTIPLICATION SIGN} {stage.height} \N{MULTIPLICATION SIGN} {stage.width}"
-    kind = stage.kind if stage.kind == "base" else stage.kind.upper()
+    kind = stage.kind.upper() if stage.kind in ("tsr", "ssr") else stage.kind
     return [stage.name, kind, shape, setting(stage.fps), quantity(stage.parameters)]
 
 

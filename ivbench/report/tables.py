@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ivbench.report.claims import Claims, Metric, metrics, same_measure, score_of
-from ivbench.report.formats import bounds, decimals, interval, number, quantity, seconds, setting, words
+from ivbench.report.formats import bounds, count, decimals, interval, number, quantity, seconds, setting, words
 from ivbench.report.scores import anchor
 from ivbench.results.schema import Cell, Published, Results, Score
+from ivbench.results.totals import total
 
 __all__ = [
     "NONE",
@@ -156,20 +157,17 @@ def _published_entry(values: Sequence[Published], name: str, digits: int, none: 
 
 def total_seconds(cell: Cell) -> float | None:
     """Sampling time of one video over all stages, in seconds; None where a stage was not timed."""
-    times = [cost.seconds for cost in cell.costs]
-    if not times or None in times:
-        return None
-    return sum(time for time in times if time is not None)
+    return total(cost.seconds for cost in cell.costs)
 
 
-def total_nfe(cell: Cell) -> int:
-    """Network evaluations a video, over all stages."""
-    return sum(cost.nfe for cost in cell.costs)
+def total_nfe(cell: Cell) -> int | None:
+    """Network evaluations a video, over all stages; None where unknown."""
+    return total(cost.nfe for cost in cell.costs)
 
 
-def total_flops(cell: Cell) -> float:
-    """Floating-point operations a video, over all stages; 1 MAC = 2 FLOPs."""
-    return sum(cost.flops for cost in cell.costs)
+def total_flops(cell: Cell) -> float | None:
+    """Floating-point operations a video, over all stages; 1 MAC = 2 FLOPs. None where unknown."""
+    return total(cost.flops for cost in cell.costs)
 
 
 def main_table(results: Results) -> MainTable:
@@ -304,7 +302,7 @@ def _cost_entries(cell: Cell) -> list[Entry]:
     time, nfe, flops = total_seconds(cell), total_nfe(cell), total_flops(cell)
     if not cell.costs:
         return [Entry(NONE)] * len(_COST_COLUMNS)
-    return [Entry(seconds(time), time), Entry(f"{nfe:,}", nfe), Entry(quantity(flops), flops)]
+    return [Entry(seconds(time), time), Entry(count(nfe), nfe), Entry(quantity(flops), flops)]
 
 
 def _digits(results: Results, metric: Metric) -> int:

@@ -13,6 +13,7 @@ from ivbench.config import canonical_json, parse
 from ivbench.errors import ConfigError, MissingFileError
 from ivbench.results.atomic import write_bytes
 from ivbench.results.schema import Cell, Results, Score
+from ivbench.results.totals import total
 from ivbench.results.upgrade import upgrade
 
 __all__ = ["CSV_COLUMNS", "read_results", "tidy_rows", "write_csv", "write_results"]
@@ -37,6 +38,10 @@ CSV_COLUMNS = (
     "failed",
     "used",
     "reference",
+    "missing",
+    "too_short",
+    "undecodable",
+    "duplicate",
     "decisive",
     "partial",
     "guidance_w",
@@ -131,14 +136,12 @@ def _rows(cell: Cell | None, score: Score) -> list[dict[str, Any]]:
 
 
 def _of_cell(cell: Cell) -> dict[str, Any]:
-    """Guidance, costs and settings; no seconds where a stage was not timed."""
-    times = [cost.seconds for cost in cell.costs]
-    timed = [time for time in times if time is not None]
+    """Guidance, costs and settings; none where one of a stage is unknown."""
     return {
         "guidance_w": cell.guidance_w,
         "scale_g": cell.scale_g,
-        "nfe": sum(cost.nfe for cost in cell.costs),
-        "flops": sum(cost.flops for cost in cell.costs),
-        "seconds": sum(timed) if timed and len(timed) == len(times) else None,
+        "nfe": total(cost.nfe for cost in cell.costs),
+        "flops": total(cost.flops for cost in cell.costs),
+        "seconds": total(cost.seconds for cost in cell.costs),
         **{f"setting.{axis}": value for axis, value in cell.settings.items()},
     }

@@ -51,12 +51,16 @@ class Interval(Record):
 
 
 class Counts(Record):
-    """How many videos stand behind a number."""
+    """How many videos stand behind a number: generated = failed + used."""
 
-    generated: int
-    failed: int
+    generated: int = Field(description="asked for")
+    failed: int = Field(description="of them not used, for whatever reason")
     used: int
     reference: int | None = None
+    missing: int = Field(default=0, description="failed: there is no video of the prompt and sample")
+    too_short: int = Field(default=0, description="failed: fewer frames than are scored")
+    undecodable: int = Field(default=0, description="failed: the file cannot be read")
+    duplicate: int = Field(default=0, description="failed: the same file as another sample of its prompt")
 
 
 class RunScore(Record):
@@ -117,12 +121,12 @@ class StageCost(Record):
 
     stage: str
     sampler: str
-    steps: int
-    nfe: int = Field(description="network evaluations a video; guidance doubles")
+    steps: int | None = Field(description="None: it has no such setting, or its own default")
+    nfe: int | None = Field(description="network evaluations a video; guidance doubles. None: unknown")
     rounds: int = Field(
         default=0, description="the same with guidance's two evaluations counted as one, as in parallel; 0: unknown"
     )
-    flops: float = Field(description="1 MAC = 2 FLOPs")
+    flops: float | None = Field(description="1 MAC = 2 FLOPs; None: unknown")
     seconds: float | None = Field(default=None, description="measured: warm, fixed batch, never from a cache")
     peak_memory_mib: float | None = None
 
@@ -229,15 +233,15 @@ class TimeModel(Record):
 
 
 class StageInfo(Record):
-    """One stage of the cascade, as in the paper's Figure 6."""
+    """One stage of the cascade, as in the paper's Figure 6; or a generator, or videos that were already sampled."""
 
     name: str
-    kind: Literal["base", "tsr", "ssr"]
+    kind: Literal["base", "tsr", "ssr", "generator", "videos"]
     frames: int
     height: int
     width: int
     fps: float
-    parameters: int
+    parameters: int | None = Field(description="None: unknown")
     weights: str = Field(description="sha256 of the weights file")
 
 

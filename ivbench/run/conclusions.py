@@ -11,6 +11,7 @@ from scipy import special
 from ivbench.config.conclusions import ConclusionConfig
 from ivbench.metrics.differences import Paired, paired
 from ivbench.results.schema import Cell, Conclusion, PublishedDifference, Score, StageCost, TimeModel
+from ivbench.results.totals import total
 
 __all__ = ["conclusions", "published_differences", "time_model"]
 
@@ -93,15 +94,13 @@ def _times(quantity: str, of: Cell, to: Cell) -> float | None:
 
 
 def _cost(quantity: str, stages: Sequence[StageCost]) -> float | None:
-    """Of one video over all stages; None where time was not measured."""
-    if quantity in ("flops", "nfe"):
-        return float(sum(getattr(stage, quantity) for stage in stages))
-    seconds = [stage.seconds for stage in stages if stage.seconds is not None]
-    if len(seconds) < len(stages):
-        return None
-    if quantity == "seconds":
-        return sum(seconds)
-    return sum(each * stage.rounds / stage.nfe for each, stage in zip(seconds, stages, strict=True))
+    """Of one video over all stages; None where it is not known."""
+    if quantity != "seconds_parallel":
+        return total(getattr(stage, quantity) for stage in stages)
+    return total(
+        None if stage.seconds is None or stage.nfe is None else stage.seconds * stage.rounds / stage.nfe
+        for stage in stages
+    )
 
 
 def time_model(cells: Sequence[Cell]) -> TimeModel | None:
@@ -113,7 +112,7 @@ def time_model(cells: Sequence[Cell]) -> TimeModel | None:
     """
     rows = [(cell.costs, _cost("seconds", cell.costs)) for cell in cells]
     timed = [(costs, seconds) for costs, seconds in rows if seconds is not None and len(costs) > 1]
-    inputs = np.array([[1.0, costs[0].nfe, sum(cost.nfe for cost in costs[1:])] for costs, _ in timed])
+    inputs = np.array([[1.0, costs[0].nfe or 0, sum(cost.nfe or 0 for cost in costs[1:])] for costs, _ in timed])
     if len(timed) < 4 or np.linalg.matrix_rank(inputs) < 3:
         return None
     seconds = np.array([value for _, value in timed])

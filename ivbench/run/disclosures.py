@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from ivbench.plan import Plan
+from ivbench.plan import GeneratorSource, Plan
 
 __all__ = ["disclosures"]
 
 
 def disclosures(plan: Plan) -> list[str]:
     """One line a choice. None of them is the paper's."""
+    if isinstance(plan.source, GeneratorSource):
+        return _of_generator(plan)
     stages = plan.stages
     lines = [
         "Unspecified by the paper; ours: the guidance weight w is the paper's equation 5, x = (1 + w) x_c - w x_u; "
@@ -31,3 +33,21 @@ def disclosures(plan: Plan) -> list[str]:
         "FID, FVD or CLIP score."
     )
     return lines
+
+
+def _of_generator(plan: Plan) -> list[str]:
+    spec = plan.stages[-1]
+    size = f"{spec.frames}x{spec.height}x{spec.width} (TxHxW), {spec.fps:g} fps"
+    last = (
+        "Extractors and the reference are those that the protocols name: numbers under other ones are not comparable."
+    )
+    if spec.kind == "videos":
+        fitted = f"Videos were not sampled here. They are scored at {size}: frames skipped, edges cropped, resized."
+        return [fitted, last]
+    return [
+        f"The videos, {size}, are a generator's: sampler, text encoder, guidance and thresholding are its own, and how "
+        "many network evaluations and FLOPs it takes is unknown.",
+        "The guidance weight w is the Imagen Video paper's equation 5, x = (1 + w) x_c - w x_u; the generator is told "
+        "the scale g = 1 + w.",
+        last,
+    ]

@@ -94,7 +94,10 @@ class Features:
         """The features of extract tasks as a metric takes them; run = place of the seed in the suite."""
         seeds = self._plan.suite.run_seeds
         for task in (self._tasks[task_id] for task_id in task_ids):
-            yield Batch(seeds.index(task.seed), np.array(task.prompts, np.int64), self._features(task))
+            entry = self._features(task)
+            prompts = np.array(task.prompts, np.int64)[entry.about.get("rows", slice(None))]
+            if len(prompts):
+                yield Batch(seeds.index(task.seed), prompts, entry.arrays[FEATURES])
 
     def reference(self, extractor: str, count: int) -> Floats:
         """Features of the first `count` real clips of the reference distribution, the evaluation captions' pool.
@@ -160,13 +163,20 @@ class Features:
         model = ("extractor", task.extractor)
         return Unit("extract", task.id, model, cells=task.cells, place=place, amount=len(task.prompts))
 
-    def _features(self, task: ExtractTask) -> Floats:
-        def make() -> Entry:
-            videos = self._sampling.final_video(task.sample)
-            features = _finite(self._job.models.extractor(task.extractor).extract(videos))
-            return Entry({FEATURES: features}, {"extractor": task.extractor, "videos": len(videos)})
+    def _features(self, task: ExtractTask) -> Entry:
+        """Features of the block's videos; `rows` says which there are, where some are missing."""
 
-        return self._job.kept(task.id, task.kind, make).arrays[FEATURES]
+        def make() -> Entry:
+            rows = self._sampling.rows(task.sample)
+            about: dict[str, Any] = {"extractor": task.extractor, "videos": len(rows)}
+            if len(rows) < len(task.prompts):
+                about["rows"] = rows
+            if not rows:
+                return Entry({FEATURES: np.zeros((0, 1), np.float32)}, about)
+            videos = self._sampling.final_video(task.sample)
+            return Entry({FEATURES: _finite(self._job.models.extractor(task.extractor).extract(videos))}, about)
+
+        return self._job.kept(task.id, task.kind, make)
 
     def _kept(self, entry: str, kind: str, make: Callable[[], Floats]) -> Floats:
         features: Floats = self._job.kept(entry, kind, lambda: Entry({FEATURES: _finite(make())})).arrays[FEATURES]

@@ -78,8 +78,9 @@ class Gallery:
             rows = [row for row, index in enumerate(task.prompts) if index in self._prompts]
             if task.seed != self._plan.suite.run_seeds[0] or task.sample_index or not rows:
                 continue
-            videos, stages = self._sampling.final_video(task.id), self._before(task, rows)
-            for row in rows:
+            videos = dict(zip(self._sampling.rows(task.id), self._sampling.final_video(task.id), strict=True))
+            stages = self._before(task, rows)
+            for row in (row for row in rows if row in videos):
                 index = task.prompts[row]
                 name = f"{FOLDER}/{cell}-{index}.webp"
                 write_sprite(videos[row], self._out / name)

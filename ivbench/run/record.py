@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ivbench.plan import Plan, PlannedCell
+from ivbench.plan import CascadeSource, Plan, PlannedCell
 from ivbench.plan.cells import published_records
 from ivbench.results.schema import (
     RESULTS_VERSION,
     CascadeInfo,
     Cell,
+    Counts,
     Published,
     Results,
     Score,
@@ -21,6 +22,7 @@ from ivbench.results.schema import (
 )
 from ivbench.run.conclusions import conclusions, published_differences, time_model
 from ivbench.run.disclosures import disclosures
+from ivbench.run.failures import failure_notes, in_words, tally_of
 from ivbench.run.gallery import Gallery, prompts_shown
 from ivbench.run.job import Job
 from ivbench.run.sampling import Sampling
@@ -70,7 +72,7 @@ def results_of(
 
 
 def _cell(job: Job, cell: PlannedCell, scoring: Scoring, gallery: Gallery, seconds: Seconds, timing: str) -> Cell:
-    problem = job.problem(cell.id)
+    problem, tally = job.problem(cell.id), tally_of(job, cell.id)
     costs = [_cost(cost, seconds.get((cell.id, cost.stage))) for cost in cell.costs]
     return Cell(
         id=cell.id,
@@ -80,7 +82,7 @@ def _cell(job: Job, cell: PlannedCell, scoring: Scoring, gallery: Gallery, secon
         scale_g=cell.scale_g,
         costs=costs,
         timing=timing if any(cost.seconds is not None for cost in costs) else "",
-        scores=[_marked(score, job.plan) for score in scoring.scores(cell.id)],
+        scores=[_marked(score, job.plan, tally) for score in scoring.scores(cell.id)],
         gallery=[] if problem else gallery.cell(cell.id),
         published=list(cell.published),
         complete=not problem,
@@ -88,8 +90,16 @@ def _cell(job: Job, cell: PlannedCell, scoring: Scoring, gallery: Gallery, secon
     )
 
 
-def _marked(score: Score, plan: Plan) -> Score:
-    """A score as it is, or with the mark of weights that were loaded in part."""
+def _marked(score: Score, plan: Plan, tally: Mapping[str, int]) -> Score:
+    """A score with the count of the videos that are not in it, and the mark of weights that were loaded in part."""
+    failed = sum(tally.values())
+    if failed:
+        kinds = {kind: count for kind, count in tally.items() if kind in Counts.model_fields and kind != "failed"}
+        counts = {"generated": score.counts.used + failed, "failed": failed, **kinds}
+        note = f"{failed} of {score.counts.used + failed} videos are not in this number: {in_words(tally)}"
+        score = score.model_copy(
+            update={"counts": score.counts.model_copy(update=counts), "notes": [*score.notes, note]}
+        )
     if not plan.partial:
         return score
     return score.model_copy(update={"partial": True, "notes": [*score.notes, f"Partial load: {plan.partial}"]})
@@ -108,7 +118,9 @@ def _cost(cost: StageCost, measured: tuple[float, float] | None) -> StageCost:
 
 def _notes(job: Job) -> list[str]:
     plan = job.plan
-    notes = [*_partial_note(plan), *_part_note(plan), *_weights_note(plan)]
+    notes = [*_partial_note(plan), *_part_note(plan), *_weights_note(plan), *failure_notes(job)]
+    if not isinstance(plan.source, CascadeSource):
+        return notes
     about = [job.store.manifest(task.id) for task in plan.encode]
     truncated = sum(one["truncated"] for one in about if one is not None)
     if not truncated:
@@ -177,6 +189,6 @@ def _cascade(plan: Plan) -> CascadeInfo:
         digest=source.digest,
         description=source.description,
         stages=stages,
-        text_encoder=source.spec.text.encoder,
+        text_encoder=source.spec.text.encoder if isinstance(source, CascadeSource) else "",
         partial=plan.partial,
     )

@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 
 from ivbench.backends.memory import in_batches
 from ivbench.cascade import StageSettings, sample_stage
-from ivbench.config import StageSampling
+from ivbench.config import GeneratorSampling, StageSampling
 from ivbench.data.prompts import prompt_digest
 from ivbench.data.shapes.render import to_uint8
 from ivbench.diffusion.noise import NoiseKey
 from ivbench.errors import NonFiniteError
 from ivbench.plan import EncodeTask, InputTask, SampleTask
+from ivbench.plan.estimate import amount_of
 from ivbench.plan.parts import origin
 from ivbench.plan.resolve import guidance_of, sampler_of, thresholding_of
+from ivbench.run.failures import stop_empty_cells
+from ivbench.run.generating import Generating
 from ivbench.run.given_clips import given_clips
-from ivbench.run.job import Arrays, Entry, Job
+from ivbench.run.job import Entry, Job
 from ivbench.run.units import ModelKey, RunUnits, Unit
 from ivbench.text import TextEmbeddings
 
@@ -31,7 +34,8 @@ VIDEO = "video"
 
 
 def stage_settings(task: SampleTask) -> StageSettings:
-    """A task's settings, ready for the sampling loop."""
+    """The settings of a cascade's task, ready for the sampling loop."""
+    assert isinstance(task.sampling, StageSampling)
     return settings_of(task.sampling, task.stage)
 
 
@@ -64,6 +68,7 @@ class Sampling:
         self._encode = {task.id: task for task in job.plan.encode}
         self._tasks = {task.id: task for task in job.plan.sample}
         self._inputs = {task.id: task for task in job.plan.input}
+        self._generating = Generating(job)
         self._failed: dict[str, str] = {}
         self.batch: int | None = None
 
@@ -81,13 +86,16 @@ class Sampling:
         for task in self._finals():
             if task.id in failed:
                 self._job.stop(task.cells, failed[task.id])
+        stop_empty_cells(self._job)
 
     def make(self, task_id: str) -> None:
         """Make the entry of an encode, input or sample task, unless the store has it; raises as `video`."""
         if task_id in self._encode:
             self._embeddings(self._encode[task_id])
-        else:
+        elif task_id in self._inputs:
             self.video(task_id)
+        else:
+            self._entry(self._tasks[task_id])
 
     def video(self, task_id: str) -> NDArray[Any]:
         """The videos of a task, from the store or computed.
@@ -102,15 +110,30 @@ class Sampling:
             given = self._inputs[task_id]
             make = partial(self._given, given)
             return self._job.kept(task_id, given.kind, make).arrays[VIDEO]
-        return self._arrays(self._tasks[task_id])[VIDEO]
+        return self._entry(self._tasks[task_id]).arrays[VIDEO]
 
     def _given(self, task: InputTask) -> Entry:
         return Entry({VIDEO: given_clips(self._plan, task)})
 
     def final_video(self, task_id: str) -> NDArray[np.uint8]:
-        """The videos of a task as they are scored and shown: [B, T, H, W, C] uint8; raises as `video`."""
+        """The videos of a task as they are scored and shown; raises as `video`.
+
+        Returns:
+            [K, T, H, W, C] uint8, one for each of `rows`.
+        """
+        task = self._tasks.get(task_id)
+        if task is not None and _is_generated(task):
+            return self._generating.videos(task, self._entry(task))
         video = self.video(task_id)
         return video if video.dtype == np.uint8 else to_uint8(video.astype(np.float32))
+
+    def rows(self, task_id: str) -> list[int]:
+        """The places of a task's block whose videos there are: all but those that a generator failed to make."""
+        task = self._tasks.get(task_id)
+        if task is not None and _is_generated(task):
+            return self._generating.rows(self._entry(task))
+        block = self._inputs[task_id] if task is None else task
+        return list(range(len(block.prompts)))
 
     def _finals(self) -> list[SampleTask]:
         return [task for task in self._plan.sample if task.last]
@@ -134,8 +157,8 @@ class Sampling:
 
     def _before(self, task: SampleTask) -> list[Unit]:
         """The missing texts and given videos of a task."""
-        encode, given = self._encode[task.encode], self._inputs.get(task.input or "")
-        units = [Unit("encode", encode.id, ("text",))] if self._job.missing([encode]) else []
+        encode, given = self._encode.get(task.encode or ""), self._inputs.get(task.input or "")
+        units = [Unit("encode", encode.id, ("text",))] if encode is not None and self._job.missing([encode]) else []
         if given is not None and self._job.missing([given]):
             units.append(Unit("input", given.id))
         return units
@@ -144,25 +167,27 @@ class Sampling:
         return Unit(
             "sample",
             task.id,
-            ("stage", task.weights, task.stage),
-            after=(task.encode,) if task.input is None else (task.encode, task.input),
+            ("generator",) if _is_generated(task) else ("stage", task.weights, task.stage),
+            after=tuple(before for before in (task.encode, task.input) if before is not None),
             cells=task.cells,
             place=(self._plan.suite.run_seeds.index(task.seed), task.sample_index, task.block),
-            amount=self._plan.flops_of([task]),
+            amount=amount_of(self._plan, task),
         )
 
-    def _arrays(self, task: SampleTask) -> Arrays:
+    def _entry(self, task: SampleTask) -> Entry:
         if task.id in self._failed:
             raise NonFiniteError(self._failed[task.id])
         try:
-            return self._job.kept(task.id, task.kind, lambda: self._make(task)).arrays
+            return self._job.kept(task.id, task.kind, lambda: self._make(task))
         except NonFiniteError as error:
             self._failed[task.id] = str(error)
             raise
 
     def _make(self, task: SampleTask) -> Entry:
+        if _is_generated(task):
+            return self._generating.make(task, self.batch)
         low = None if task.input is None else self.video(task.input).astype(np.float32)
-        text = self._embeddings(self._encode[task.encode])
+        text = self._embeddings(self._encode[task.encode or ""])
         flops = self._plan.flops_of([task])
         started = time.perf_counter()
         video = self._sample(task, text, low)
@@ -202,3 +227,7 @@ class Sampling:
         entry = self._job.kept(task.id, task.kind, make)
         tokens, mask, pooled = (entry.arrays[name] for name in ("tokens", "mask", "pooled"))
         return TextEmbeddings(tokens, mask.astype(bool), pooled, entry.about["truncated"])
+
+
+def _is_generated(task: SampleTask) -> bool:
+    return isinstance(task.sampling, GeneratorSampling)

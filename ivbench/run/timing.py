@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.cascade import StageModel, StageSettings, sample_stage
-from ivbench.config import digest
+from ivbench.config import GeneratorSampling, StageSampling, digest
 from ivbench.data.prompts import prompt_digest
 from ivbench.diffusion.noise import NoiseKey
 from ivbench.errors import ConfigError, NonFiniteError
-from ivbench.plan import SampleTask
+from ivbench.plan import CascadeSource, SampleTask
+from ivbench.run.generating import Generating
 from ivbench.run.job import Entry, Job
 from ivbench.run.peak_memory import PeakMemory, counts_on_device
-from ivbench.run.sampling import stage_settings
-from ivbench.spec import StageSpec
+from ivbench.run.sampling import settings_of, stage_settings
+from ivbench.spec import GeneratorSpec, StageSpec
 from ivbench.text import TextEmbeddings
 
 __all__ = ["TIMING_BATCH", "Timing"]
@@ -41,13 +44,19 @@ class Timing:
         self._job, self._plan = job, job.plan
 
     @property
+    def _batch(self) -> int:
+        """Videos at once: a generator's own."""
+        last = self._plan.stages[-1]
+        return last.batch if isinstance(last, GeneratorSpec) else TIMING_BATCH
+
+    @property
     def description(self) -> str:
         """How seconds and memory were measured, for the report."""
         machine = self._job.environment
         execution = self._plan.execution
         memory = "the device" if counts_on_device(execution.backend, execution.device) else "the process"
         return (
-            f"one batch of {TIMING_BATCH} videos in {machine.backend} on {machine.device} ({machine.processor}, "
+            f"one batch of {self._batch} videos in {machine.backend} on {machine.device} ({machine.processor}, "
             f"{machine.threads} threads), after a warm-up, text embeddings and weights in memory; seconds a video, the "
             f"median of up to {_REPEATS} repeats; peak memory of {memory}"
         )
@@ -68,7 +77,9 @@ class Timing:
                 raise ConfigError(f"sampling time is measured here, but {error} Or add: --no-timing") from error
 
     def run(self) -> dict[tuple[str, str], tuple[float, float]]:
-        """(cell id, stage) -> (seconds a video, peak memory in MiB)."""
+        """(cell id, stage) -> (seconds a video, peak memory in MiB); videos that were already made have none."""
+        if not all(cell.costs for cell in self._plan.cells):
+            return {}
         tasks = {self._key(task): task for task in self._plan.sample if not self._job.stopped(task.cells)}
         missing = sum(not self._job.store.has(key) for key in tasks)
         phase = self._job.reporter.phase("timing", missing) if missing else None
@@ -91,13 +102,15 @@ class Timing:
 
     def _key(self, task: SampleTask) -> str:
         stage = self._plan.stage(task)
+        source = self._plan.source
+        text = {"text": source.spec.text.model_dump(mode="json")} if isinstance(source, CascadeSource) else {}
         return digest(
             {
                 "kind": "timing",
                 "format": _FORMAT,
-                "batch": TIMING_BATCH,
-                "stage": stage.model_dump(mode="json"),
-                "text": self._plan.source.spec.text.model_dump(mode="json"),
+                "batch": self._batch,
+                "stage": stage.model_dump(mode="json") if text else source.digest,
+                **text,
                 "sampling": task.sampling.model_dump(mode="json"),
                 "execution": self._plan.execution.model_dump(mode="json"),
                 "device": self._job.models.device,
@@ -107,17 +120,35 @@ class Timing:
 
     def _measure(self, task: SampleTask) -> Entry:
         """Seconds a video of the whole stage, and the peak memory while it ran."""
+        if isinstance(task.sampling, GeneratorSampling):
+            return self._measured(task, self._generator_call(task))
         model = self._job.models.stage_model(task.weights, task.stage)
         text, keys, low = self._inputs(model)
         settings = stage_settings(task)
-        _sample_once(model, _warm_up(model.stage, task), text, keys, low)
+        sample_stage(model, _warm_up(model.stage, task), text, keys, low)
+        return self._measured(task, lambda: sample_stage(model, settings, text, keys, low))
+
+    def _measured(self, task: SampleTask, call: Callable[[], object]) -> Entry:
+        """The call's results come back as NumPy arrays, so a device has finished its work."""
         seconds: list[float] = []
         with PeakMemory(self._plan.execution.backend, self._job.models.device) as memory:
             while len(seconds) < _REPEATS and sum(seconds) < _ENOUGH:
-                seconds.append(_sample_once(model, settings, text, keys, low))
+                started = time.perf_counter()
+                call()
+                seconds.append(time.perf_counter() - started)
         about = {"stage": task.stage, "repeats": seconds}
-        each = statistics.median(seconds) / TIMING_BATCH
+        each = statistics.median(seconds) / self._batch
         return Entry({"seconds": np.array(each), "memory": np.array(memory.peak / 2**20)}, about)
+
+    def _generator_call(self, task: SampleTask) -> Callable[[], object]:
+        """One call of the generator, after a warm-up of two steps where it has steps."""
+        prompts = [self._plan.prompts[i % len(self._plan.prompts)] for i in range(self._batch)]
+        request = replace(Generating(self._job).request(task), prompts=tuple(prompts), seeds=tuple(range(self._batch)))
+        steps = request.settings.get("steps")
+        few = {} if steps is None else {"steps": min(2, int(steps))}
+        generate = self._job.models.loaded_generator.generate
+        generate(replace(request, settings={**request.settings, **few}))
+        return lambda: generate(request)
 
     def _inputs(self, model: StageModel) -> tuple[TextEmbeddings, list[NoiseKey], NDArray[np.float32] | None]:
         """A batch of the suite's prompts, repeated where it has fewer; a grey video in place of the stage before."""
@@ -133,21 +164,7 @@ def _warm_up(stage: StageSpec, task: SampleTask) -> StageSettings:
     """Two steps, the last and another, so that a backend that compiles has; a distilled stage takes all of its own."""
     if stage.distilled is not None and stage.distilled.steps is not None:
         return stage_settings(task)
-    return stage_settings(
-        task.model_copy(
-            update={"sampling": task.sampling.model_copy(update={"num_steps": min(2, task.sampling.num_steps)})}
-        )
-    )
-
-
-def _sample_once(
-    model: StageModel,
-    settings: StageSettings,
-    text: TextEmbeddings,
-    keys: list[NoiseKey],
-    low: NDArray[np.float32] | None,
-) -> float:
-    """Seconds of one batch. The videos come back as NumPy arrays, so a device has finished its work."""
-    started = time.perf_counter()
-    sample_stage(model, settings, text, keys, low)
-    return time.perf_counter() - started
+    sampling = task.sampling
+    assert isinstance(sampling, StageSampling)
+    few = sampling.model_copy(update={"num_steps": min(2, sampling.num_steps)})
+    return settings_of(few, task.stage)

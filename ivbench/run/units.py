@@ -10,7 +10,7 @@ __all__ = ["Done", "Kind", "ModelKey", "RunUnits", "Unit", "model_in_words"]
 
 Kind = Literal["load", "encode", "input", "sample", "extract", "reference", "truth", "score"]
 ModelKey = tuple[str, ...]
-"""What a unit needs in memory: ("stage", whose weights, name), ("text",), ("extractor", name), or () for nothing."""
+"""What a unit needs in memory: ("stage", weights, name), ("generator",), ("text",), ("extractor", name), or ()."""
 
 
 @dataclass(frozen=True)
@@ -66,4 +66,6 @@ def model_in_words(model: ModelKey) -> str:
     """A model as messages name it: `stage base`, `stage base of other`, `extractor fvd-probe`, `text encoder`."""
     if model[0] == "stage":
         return f"stage {model[2]}" if model[1] == "original" else f"stage {model[2]} of {model[1]}"
-    return f"extractor {model[1]}" if model[0] == "extractor" else "text encoder"
+    if model[0] == "extractor":
+        return f"extractor {model[1]}"
+    return "generator" if model[0] == "generator" else "text encoder"

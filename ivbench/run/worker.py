@@ -71,6 +71,8 @@ class Worker:
         match model:
             case ("stage", weights, stage):
                 self.job.models.stage_model(weights, stage)
+            case ("generator",):
+                self.job.models.loaded_generator  # noqa: B018 - loads
             case ("extractor", name):
                 self.features.load(name)
             case _:

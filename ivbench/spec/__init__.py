@@ -3,6 +3,7 @@
 from ivbench.spec.cascade import CascadeSpec, StageSpec
 from ivbench.spec.distilled import DistilledSpec
 from ivbench.spec.flops import flops
+from ivbench.spec.generator import GeneratorSpec, Scalar
 from ivbench.spec.layout import Block, layout
 from ivbench.spec.network import NetworkSpec
 from ivbench.spec.parameters import count, parameters
@@ -12,7 +13,9 @@ __all__ = [
     "Block",
     "CascadeSpec",
     "DistilledSpec",
+    "GeneratorSpec",
     "NetworkSpec",
+    "Scalar",
     "StageSpec",
     "VideoUNetSpec",
     "count",

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench import registry
+from ivbench.adapters import Generator, is_door, loaded, open_door
 from ivbench.cascade import StageModel
 from ivbench.errors import ConfigError, IvbenchError
 from ivbench.spec import StageSpec
 from ivbench.spec.cascade import TextSpec
+from ivbench.testing.generator import generator_problems
 from ivbench.text import TextEmbeddings
 from ivbench.zoo import Card, read_card
 
@@ -34,16 +36,19 @@ class AdapterError(ConfigError):
         super().__init__(f'the adapter "{adapter}" breaks its contract: {"; ".join(problems)}.')
 
 
-def check_adapter(cascade: str | Path | Card, device: str = "cpu", zoo: Path | None = None) -> None:
-    """Open a cascade through its adapter and put every stage to the test, on random input.
+def check_adapter(cascade: str | Path | Card | Generator, device: str = "cpu", zoo: Path | None = None) -> None:
+    """Open a cascade or a generator through its adapter and put it to the test.
 
-    Of each stage: predictions have the video's shape, are finite at the least, the middle and the greatest log SNR, are
-    the same twice and the same alone and in a batch; inputs are left as they were; text, log SNR and the conditioning
-    video each change the prediction; `pair` is the conditional and the unconditional prediction; the model is loaded
-    once. Of the text encoder: width and length are those of cascade.yaml.
+    Of a generator: videos have the shape and type that were asked for; a video is the same twice, and the same alone
+    and in a batch; seed, prompt, steps, guidance and negative prompt, as far as it exposes them, each change it.
+
+    Of each stage of a cascade, on random input: predictions have the video's shape, are finite at the least, the middle
+    and the greatest log SNR, are the same twice and the same alone and in a batch; inputs are left as they were; text,
+    log SNR and the conditioning video each change the prediction; `pair` is the conditional and the unconditional
+    prediction; the model is loaded once. Of the text encoder: width and length are those of cascade.yaml.
 
     Args:
-        cascade: a card, or the folder of one.
+        cascade: a card, or the folder of one; or a generator, or the name that it is opened by.
         device: where it runs.
         zoo: where its text encoder is looked up; None: `ivbench.zoo.find_zoo()`.
 
@@ -51,6 +56,11 @@ def check_adapter(cascade: str | Path | Card, device: str = "cpu", zoo: Path | N
         AdapterError: lists what is broken.
         IvbenchError: the card is wrong, or its files are not what it says.
     """
+    if isinstance(cascade, str) and is_door(cascade):
+        cascade = open_door(cascade, device)
+    if not isinstance(cascade, str | Path | Card):
+        _raise_if(list(generator_problems(loaded(cascade))), cascade.spec.name)
+        return
     card = cascade if isinstance(cascade, Card) else read_card(Path(cascade))
     opened = registry.load("adapter", card.config.adapter)(card, device, zoo)
     problems = []
@@ -60,8 +70,12 @@ def check_adapter(cascade: str | Path | Card, device: str = "cpu", zoo: Path | N
             problems.append(f"stage {stage.name}: stage_model loads the network anew at each call")
         problems += [f"stage {stage.name}: {problem}" for problem in _stage_problems(model, stage, opened.spec.text)]
     problems += _text_problems(opened)
+    _raise_if(problems, card.config.adapter)
+
+
+def _raise_if(problems: list[str], adapter: str) -> None:
     if problems:
-        raise AdapterError(card.config.adapter, problems)
+        raise AdapterError(adapter, problems)
 
 
 def _text_problems(opened: Any) -> Iterator[str]:

@@ -16,6 +16,7 @@ from ivbench.errors import ConfigError
 from ivbench.report.exports.base import Named
 from ivbench.report.names import distinct, variant
 from ivbench.results.schema import Cell, Results, Score
+from ivbench.results.totals import total
 
 __all__ = ["to_lm_eval"]
 
@@ -49,7 +50,7 @@ def to_lm_eval(named: Sequence[Named]) -> bytes:
                 "digest": results.cascade.digest,
                 **({"partial": results.cascade.partial} if results.cascade.partial else {}),
             },
-            "model_num_parameters": sum(stage.parameters for stage in results.cascade.stages),
+            "model_num_parameters": total(stage.parameters for stage in results.cascade.stages),
             "device": results.environments[0].device if results.environments else None,
             "random_seed": next(iter(results.suite.seeds), None),
             "command": results.command,

@@ -155,8 +155,8 @@ def facts(results: Results) -> dict[str, str]:
 
 
 def _of_cell(cell: Cell, label: str) -> Line:
-    costs = {"nfe": float(total_nfe(cell)), "flops": total_flops(cell), "seconds": total_seconds(cell)}
-    known = {key: value for key, value in costs.items() if value is not None}
+    costs = {"nfe": total_nfe(cell), "flops": total_flops(cell), "seconds": total_seconds(cell)}
+    known = {key: float(value) for key, value in costs.items() if value is not None}
     stopped = {"stopped": cell.problem} if cell.problem else {}
     settings = {_PLAIN.sub("-", key): value for key, value in cell.settings.items() if value is not None}
     return Line(label, settings, {**_values(cell.scores), **known}, {**_about(cell.scores), **stopped}, cell.gallery)

@@ -1,0 +1,88 @@
+"""Whether a generator keeps its contract: `check_adapter` for the level "generator"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivbench.adapters import Generator, Request
+from ivbench.adapters.generator import checked_videos
+from ivbench.errors import IvbenchError
+from ivbench.spec import Scalar
+
+__all__ = ["generator_problems"]
+
+_PROMPTS = ("a red circle moving left over a grey background", "a large blue square")
+_SEEDS = (11, 12)
+_STEPS = 2
+_ROUNDING = 2
+"""Largest difference of two values in [0, 255] that counts as rounding."""
+
+Videos = NDArray[np.uint8]
+
+
+def generator_problems(generator: Generator) -> Iterator[str]:
+    """What is broken, a text each.
+
+    Args:
+        generator: opened; it is asked for a handful of videos, with 2 steps where it has steps.
+    """
+    spec = generator.spec
+    steps: dict[str, Scalar] = {"steps": _STEPS} if "steps" in spec.settings else {}
+    request = Request(_PROMPTS, _SEEDS, {**spec.settings, **steps}, spec.frames, spec.height, spec.width, spec.fps)
+    try:
+        first = [_one(generator, request, place) for place in range(len(_PROMPTS))]
+    except IvbenchError as error:
+        yield str(error).rstrip(".")
+        return
+    if any(one is None for one in first):
+        yield "it fails on plain prompts"
+        return
+    yield from _depends(generator, request, first)
+    yield from _told(generator, request, first[0])
+
+
+def _depends(generator: Generator, request: Request, first: list[Any]) -> Iterator[str]:
+    if not _same(_one(generator, request, 0), first[0]):
+        yield "the same request gives another video the second time: it draws from another generator than its seed's"
+    if generator.spec.batch > 1:
+        both = checked_videos(request, generator.generate(request), generator.spec.name)
+        if not all(_same(one, alone) for one, alone in zip(both, first, strict=True)):
+            yield "a video depends on the others of its batch"
+    if _same(_one(generator, replace(request, seeds=_SEEDS[::-1]), 0), first[0]):
+        yield "the seed changes nothing"
+    if _same(_one(generator, replace(request, prompts=_PROMPTS[::-1]), 0), first[0]):
+        yield "the prompt changes nothing"
+
+
+def _told(generator: Generator, request: Request, first: Any) -> Iterator[str]:
+    """Steps, guidance and negative prompt, as far as they are exposed, each change something."""
+    settings = request.settings
+    w = settings.get("guidance")
+    others: dict[str, dict[str, Scalar]] = {"steps": {"steps": _STEPS + 1}, "guidance": {"guidance": float(w or 0) + 3}}
+    if "guidance" in settings:
+        others["negative_prompt"] = {"guidance": 3.0, "negative_prompt": "blurred, grey"}
+    guided = {**settings, "guidance": 3.0}
+    for name, changed in others.items():
+        if name not in settings:
+            continue
+        base = _one(generator, replace(request, settings=guided), 0) if name == "negative_prompt" else first
+        if _same(_one(generator, replace(request, settings={**settings, **changed}), 0), base):
+            yield f"{name} is exposed and changes nothing"
+
+
+def _one(generator: Generator, request: Request, place: int) -> Any:
+    """The video of one prompt alone; None where it failed."""
+    alone = replace(request, prompts=request.prompts[place : place + 1], seeds=request.seeds[place : place + 1])
+    (found,) = checked_videos(alone, generator.generate(alone), generator.spec.name)
+    return found if isinstance(found, np.ndarray) else None
+
+
+def _same(a: Any, b: Any) -> bool:
+    if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
+        return False
+    return int(np.abs(a.astype(np.int16) - b.astype(np.int16)).max()) <= _ROUNDING

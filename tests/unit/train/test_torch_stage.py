@@ -281,6 +281,23 @@ def test_muon_moves_a_matrix_by_one_step_in_every_direction(tiny: Any, tmp_path:
     assert 0.6 < values.min() <= values.max() < 1.3
 
 
+def test_muon_works_in_float32_on_cpus_and_leaves_timm_as_it_was(
+    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from timm.optim import muon
+
+    usual, dtypes = muon.zeropower_via_newtonschulz, []
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        dtypes.append(kwargs["dtype"])
+        return usual(*args, **kwargs)
+
+    monkeypatch.setattr(muon, "zeropower_via_newtonschulz", watched)
+    trainer(tiny, tmp_path, optimizer="muon")._update()
+    assert set(dtypes) == {torch.float32}
+    assert muon.zeropower_via_newtonschulz is watched
+
+
 @pytest.mark.parametrize("parameterization", ["x", "eps", "v"])
 def test_a_perfect_prediction_has_no_loss(
     tiny: Any, tmp_path: Path, parameterization: str, monkeypatch: pytest.MonkeyPatch

@@ -244,6 +244,7 @@ class Metric(ABC, Generic[E]):
             "clip": conditions.clip,
             "prompts": conditions.prompts,
             "generated": generated,
+            **(self._reference_fields(conditions) if self.compares else {}),
             **self._own_fields(conditions),
         }
         chosen = conditions.profile
@@ -279,6 +280,10 @@ class Metric(ABC, Generic[E]):
             decisive=decisive,
             notes=list(notes),
         )
+
+    def _reference_fields(self, conditions: Conditions) -> dict[str, Scalar]:
+        reference = self._reference(conditions)
+        return {"reference": reference.digest, "reference_count": reference.count}
 
     def _reference(self, conditions: Conditions) -> Reference:
         if conditions.reference is None:

@@ -72,8 +72,6 @@ class ComparedMetric(Metric[ComparedEvidence]):
     """A metric of all videos together against real clips: no video has a value of its own."""
 
     compares: ClassVar[bool] = True
-    interval_within: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
-    """The values that the metric can have."""
 
     @abstractmethod
     def measure(self, conditions: Conditions) -> Callable[[NDArray[np.floating]], float]:
@@ -122,7 +120,7 @@ class ComparedMetric(Metric[ComparedEvidence]):
         require_runs(seeds, evidence.videos)
         used = int(evidence.videos.sum())
         decisive, notes = self._judge(conditions, evidence.dim, used)
-        interval = self._within(evidence.influence.interval(evidence.pooled))
+        interval = self._interval(evidence)
         counts = Counts(generated=used + failed, failed=failed, used=used, reference=self._reference(conditions).count)
         record = self._record(
             conditions,
@@ -130,7 +128,7 @@ class ComparedMetric(Metric[ComparedEvidence]):
             run_scores(seeds, evidence.runs),
             interval,
             counts,
-            {**_beside(conditions.floor), **(context or {})},
+            {**self._beside(conditions.floor), **(context or {})},
             decisive and interval is not None,
             notes,
         )
@@ -158,19 +156,23 @@ class ComparedMetric(Metric[ComparedEvidence]):
         decisive, notes = self._judge(conditions, dim, floor.count)
         low, high = np.quantile(floor.values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         method = f"range of {len(floor.values)} draws of {floor.count} real clips of the prompts"
-        interval = self._within(Interval(low=float(low), high=float(high), level=LEVEL, method=method))
+        interval = Interval(low=float(low), high=float(high), level=LEVEL, method=method)
         counts = Counts(generated=floor.count, failed=0, used=floor.count, reference=self._reference(conditions).count)
         runs = [RunScore(seed=draw, value=value) for draw, value in enumerate(floor.values.tolist())]
-        record = self._record(conditions, floor.mean, runs, interval, counts, _beside(floor), decisive, notes)
+        record = self._record(conditions, floor.mean, runs, interval, counts, self._beside(floor), decisive, notes)
         # The draws share their reference and overlap: no standard error.
         return record.model_copy(update={"stderr": None})
 
-    def _within(self, interval: Interval | None) -> Interval | None:
-        """An interval without the values that the metric can't have."""
-        if interval is None:
-            return None
-        low, high = np.clip([interval.low, interval.high], *self.interval_within).tolist()
-        return interval.model_copy(update={"low": low, "high": high})
+    def _interval(self, evidence: ComparedEvidence) -> Interval | None:
+        """Over prompts; None with fewer than 2 groups of them."""
+        return evidence.influence.interval(evidence.pooled)
+
+    def _beside(self, floor: NullFloor | None) -> dict[str, float]:
+        if floor is None:
+            return {}
+        truth = {"ground_truth": floor.mean} if floor.of_prompts else {}
+        worst = {"null_q05": floor.q05} if self.higher_is_better else {"null_q95": floor.q95}
+        return {**truth, "null_mean": floor.mean, **worst}
 
     def _judge(self, conditions: Conditions, dim: int, used: int) -> tuple[bool, list[str]]:
         """(whether a score of so many videos decides, what is to be said of it)."""
@@ -185,10 +187,3 @@ class ComparedMetric(Metric[ComparedEvidence]):
             f"the null floor was drawn with {floor.count} clips against {floor.reference_count}, "
             f"this value with {used} against {count}"
         ]
-
-
-def _beside(floor: NullFloor | None) -> dict[str, float]:
-    if floor is None:
-        return {}
-    truth = {"ground_truth": floor.mean} if floor.of_prompts else {}
-    return {**truth, "null_mean": floor.mean, "null_q95": floor.q95}

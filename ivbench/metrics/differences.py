@@ -158,5 +158,5 @@ def _over_prompts(a: Influence, b: Influence) -> tuple[float, int, str] | None:
     both = Influence(change[None], 0.0, 0.0)
     if both.units < 2:
         return None
-    how = f"infinitesimal jackknife over {both.units} groups of prompts, reference held fixed"
+    how = f"jackknife over {both.units} groups of prompts, reference held fixed"
     return both.error, both.units - 1, how

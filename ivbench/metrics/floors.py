@@ -44,6 +44,11 @@ class NullFloor:
         """95 % quantile over the draws, interpolated between the two that are nearest."""
         return float(np.quantile(self.values, 0.95))
 
+    @property
+    def q05(self) -> float:
+        """5 % quantile over the draws: of a metric whose higher values are better."""
+        return float(np.quantile(self.values, 0.05))
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """As arrays to be stored."""
         counts = [self.count, self.reference_count, self.of_prompts]

@@ -48,6 +48,23 @@ class Influence:
         interaction = float(np.sum(np.square(groups[apart]))) / 2.0
         return cls(first, interaction, _curvature(second, apart))
 
+    @classmethod
+    def left_out(cls, groups: Array, parts: Array) -> Influence:
+        """From values without a group or a part, for estimates that have no derivatives: the jackknife.
+
+        e_g = (G - 1) / G (mean_h f_-h - f_-g), so that se^2 = (G - 1) / G sum_g (f_-g - mean)^2; shared by the runs
+        of a group as the parts' own values say.
+
+        Args:
+            groups: [G] value without each group of prompts; NaN for one without videos.
+            parts: [R, G] value without each run's part of each group; NaN for one without videos.
+
+        Source: Efron & Tibshirani 1993, equation 11.5.
+        """
+        single = _centred(parts)
+        own = single - np.nanmean(single, axis=0, keepdims=True) if len(parts) > 1 else np.zeros_like(parts)
+        return cls(_centred(groups) / len(parts) + own, 0.0, 0.0)
+
     @property
     def by_group(self) -> Array:
         """[G] derivative by the weight of each group of prompts; NaN for one without videos."""
@@ -83,6 +100,12 @@ class Influence:
             return None
         method = f"infinitesimal jackknife of second order over {self.units} groups of prompts, reference held fixed"
         return student_interval(estimate, self.error, self.units - 1, method)
+
+
+def _centred(left_out: Array) -> Array:
+    """(n - 1) / n (mean - value) of values without each of n units."""
+    count = int(np.isfinite(left_out).sum())
+    return np.asarray((np.nanmean(left_out) - left_out) * ((count - 1) / count))
 
 
 def student_interval(estimate: float, error: float, freedom: int, method: str) -> Interval:

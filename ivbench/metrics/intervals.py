@@ -24,6 +24,7 @@ __all__ = [
     "percentage_interval",
     "prompt_means",
     "standard_error",
+    "wilson_interval",
 ]
 
 LEVEL = 0.95
@@ -114,12 +115,24 @@ def percentage_interval(means: Array) -> Interval | None:
     count = len(means)
     if count < 2:
         return None
-    p, variance = float(means.mean()) / 100.0, float(means.var(ddof=1)) / 1e4 / count
-    n = count - 1.0 if variance == 0.0 or not 0.0 < p < 1.0 else max(p * (1.0 - p) / variance, 1.0)
+    variance = float(means.var(ddof=1)) / count
+    return wilson_interval(float(means.mean()), variance, count - 1, f"Wilson's interval over {count} prompts")
+
+
+def wilson_interval(percent: float, variance: float, freedom: int, method: str) -> Interval:
+    """Wilson's interval of a percentage with such a variance; see `percentage_interval`.
+
+    Args:
+        percent: in [0, 100].
+        variance: of it; where it is 0, so many `freedom` stand for n.
+        freedom: units behind it, less one.
+        method: in words.
+    """
+    p, variance = percent / 100.0, variance / 1e4
+    n = float(freedom) if variance == 0.0 or not 0.0 < p < 1.0 else max(p * (1.0 - p) / variance, 1.0)
     z = float(special.ndtri((1 + LEVEL) / 2))
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     reach = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    method = f"Wilson's interval over {count} prompts"
     low, high = max(0.0, 100.0 * (centre - reach)), min(100.0, 100.0 * (centre + reach))
     return Interval(low=low, high=high, level=LEVEL, method=method)
 

@@ -96,11 +96,9 @@ class KID(RowMetric):
         return Discrepancy(reference, cubic_kernel, unbiased=True).influence(rows, member, parts)
 
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
-        chosen, reference = conditions.profile.kid, self._reference(conditions)
+        chosen = conditions.profile.kid
         return {
             "kernel": "(x . y / D + 1)^3",
             "estimator": "all pairs" if chosen is None else f"mean of {chosen.number} subsets of {chosen.size}",
             "seed": None if chosen is None else chosen.seed,
-            "reference": reference.digest,
-            "reference_count": reference.count,
         }

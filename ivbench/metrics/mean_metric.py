@@ -1,9 +1,9 @@
-"""What CLIP score and R-Precision share: a value a video, the mean of per-prompt means, cluster bootstrap, records."""
+"""What CLIP score and its like share: a value a video, the mean of per-prompt means, cluster bootstrap, records."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -74,7 +74,7 @@ class MeanEvidence(Evidence):
 
 
 class MeanMetric(Metric[MeanEvidence]):
-    """A mean over videos of images against texts; higher is better."""
+    """A mean over videos; most are of images against texts, and higher is better."""
 
     kind: ClassVar[ExtractorKind] = "image_text"
     higher_is_better: ClassVar[bool] = True
@@ -92,19 +92,24 @@ class MeanMetric(Metric[MeanEvidence]):
             Columns [B] float64; `value` is the metric's own.
         """
 
-    @abstractmethod
+    def judge(self, conditions: Conditions) -> Callable[[NDArray[np.floating], Integers], dict[str, Array]]:
+        """`values` under these conditions; what all batches share is prepared once."""
+        return lambda features, prompts: self.values(features, prompts, conditions)
+
     def _context(self, evidence: MeanEvidence, conditions: Conditions) -> dict[str, float]:
         """The values that give the number a scale, from the evidence itself."""
+        return {}
 
     def gather(self, batches: Iterable[Batch], conditions: Conditions) -> MeanEvidence:
         """Stream one cell's embeddings into values a video."""
         runs: list[Integers] = []
         prompts: list[Integers] = []
         columns: dict[str, list[Array]] = {}
+        values_of = self.judge(conditions)
         for batch in (self._checked(one, conditions) for one in batches):
             runs.append(np.full(len(batch.prompts), batch.run, np.int64))
             prompts.append(np.asarray(batch.prompts, np.int64))
-            for name, values in self.values(batch.features, batch.prompts, conditions).items():
+            for name, values in values_of(batch.features, batch.prompts).items():
                 columns.setdefault(name, []).append(values)
         if not sum(len(one) for one in runs):
             raise ShapeError(f"{self.name} got no videos; at least 1 is needed. Sample this cell first.")
@@ -139,7 +144,12 @@ class MeanMetric(Metric[MeanEvidence]):
             float(means.mean()),
             run_scores(seeds, np.array([np.nanmean(row) for row in by_prompt])),
             interval,
-            Counts(generated=used + failed, failed=failed, used=used),
+            Counts(
+                generated=used + failed,
+                failed=failed,
+                used=used,
+                reference=None if conditions.reference is None else conditions.reference.count,
+            ),
             {**self._context(evidence, conditions), **(context or {})},
             not few_prompts(len(means)),
             [*self._notes(evidence, conditions), *few_prompts(len(means))],

@@ -31,6 +31,7 @@ _PUBLISHED = "not compared"
 _CONTEXT_WORDS = {
     "shuffled": "shuffled captions",
     "null_mean": "null floor, mean",
+    "null_q05": "null floor, 5 % quantile",
     "null_q95": "null floor, 95 % quantile",
 }
 

@@ -8,9 +8,8 @@ import pytest
 
 from tests.run.toys import Ran, run_toy, toy_plan
 
-METRICS = [
-    {"name": "kid", "extractor": "toy-frames"},
-]
+NAMES = ("kid", "precision", "recall", "density", "coverage", "authenticity")
+METRICS = [{"name": name, "extractor": "toy-frames"} for name in NAMES]
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "authenticity": "ivbench.metrics.manifold_means:Authenticity",
         "background_accuracy": "ivbench.metrics.attribute_accuracy:BackgroundAccuracy",
         "clip_score": "ivbench.metrics.clip_score:CLIPScore",
+        "cmmd": "ivbench.metrics.cmmd:CMMD",
         "colour_accuracy": "ivbench.metrics.attribute_accuracy:ColourAccuracy",
         "coverage": "ivbench.metrics.manifold_shares:Coverage",
         "density": "ivbench.metrics.manifold_means:Density",

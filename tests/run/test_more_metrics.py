@@ -9,7 +9,7 @@ import pytest
 from tests.run.toys import Ran, run_toy, toy_plan
 
 NAMES = ("kid", "precision", "recall", "density", "coverage", "authenticity")
-METRICS = [{"name": name, "extractor": "toy-frames"} for name in NAMES]
+METRICS = [*({"name": name, "extractor": "toy-frames"} for name in NAMES), {"name": "cmmd", "extractor": "toy-clip"}]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from ivbench.metrics.neighbours import balls_around, nearest, neighbours, square
 from ivbench.metrics.protocol import differing_fields
 from tests.unit.metrics.cells import conditions
 
-GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "manifold.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "features.json").read_text())
 DRAW = np.random.default_rng(7)
 REFERENCE, GENERATED = DRAW.normal(size=(90, 6)), DRAW.normal(0.4, 0.8, (70, 6))
 ALL = ["precision", "recall", "density", "coverage", "authenticity"]

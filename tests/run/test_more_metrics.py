@@ -8,8 +8,12 @@ import pytest
 
 from tests.run.toys import Ran, run_toy, toy_plan
 
-NAMES = ("kid", "precision", "recall", "density", "coverage", "authenticity")
-METRICS = [*({"name": name, "extractor": "toy-frames"} for name in NAMES), {"name": "cmmd", "extractor": "toy-clip"}]
+NAMES = ("kid", "precision", "recall", "density", "coverage", "authenticity", "frame_fid_infinite")
+METRICS = [
+    *({"name": name, "extractor": "toy-frames"} for name in NAMES),
+    {"name": "cmmd", "extractor": "toy-clip"},
+    {"name": "fvd_infinite", "extractor": "toy-clips"},
+]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from ivbench.results.schema import RunScore, Score
 from tests.unit.metrics.cells import batches, conditions
 
 FRECHET = ["frame_fid", "frame_fid_video_average", "frame_fid_first_frame", "fvd"]
-COMPARED = [*FRECHET, "kid", "cmmd", "recall", "coverage"]
+COMPARED = [*FRECHET, "frame_fid_infinite", "fvd_infinite", "kid", "cmmd", "recall", "coverage"]
 METRICS = ["clip_score", "r_precision", "precision", "density", "authenticity", *COMPARED]
 ACCURACIES = {f"{attribute}_accuracy" for attribute in ("background", "colour", "motion", "shape", "style")}
 GENERATOR = np.random.default_rng(0)
@@ -39,13 +39,13 @@ REAL = GENERATOR.normal(size=(90, T, D)).astype(np.float32)
 def cell(name: str, shift: float = 0.3, seed: int = 1) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(shift, 1.0, (R, P, T, D))
     frames = (noise + 0.8 * TEXT[:P, None]).astype(np.float32)
-    return frames.mean(axis=2) if name == "fvd" else frames
+    return frames.mean(axis=2) if name.startswith("fvd") else frames
 
 
 def setting(name: str, **changes: Any) -> Conditions:
     metric = registry.load("metric", name)()
     if metric.compares:
-        real = REAL.mean(axis=1) if name == "fvd" else REAL
+        real = REAL.mean(axis=1) if name.startswith("fvd") else REAL
         return conditions(reference=metric.prepare([real[:50], real[50:]], "r" * 64, len(real)), **changes)
     texts = Texts.of(CAPTIONS[:P], TEXT[:P], Pool.merged(CAPTIONS, TEXT, np.arange(120) // 6))
     return conditions(texts=texts, **changes)
@@ -321,7 +321,7 @@ def test_one_prompt_of_one_run_has_no_interval_and_decides_nothing(name: str) ->
 @pytest.mark.parametrize("name", COMPARED)
 def test_ground_truth_is_the_null_floor_under_the_protocol_of_a_cell(name: str) -> None:
     metric, chosen = registry.load("metric", name)(), setting(name)
-    real = np.random.default_rng(5).normal(size=(6, P, *([D] if name == "fvd" else [T, D])))
+    real = np.random.default_rng(5).normal(size=(6, P, *([D] if name.startswith("fvd") else [T, D])))
     chosen = replace(chosen, floor=metric.floor(real, R, chosen))
     truth = metric.ground_truth(chosen, D)
     record = metric.score(scored(name, 1.5).evidence, chosen, [0, 1])

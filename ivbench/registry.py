@@ -37,6 +37,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "torch": "ivbench.adapters.formats.torch_file:TorchFormat",
     },
     "extractor": {
+        "block-motion": "ivbench.extractors.block_motion:BlockMotion",
         "clip": "ivbench.extractors.torch_clip:ClipExtractor",
         "geometric-judge": "ivbench.extractors.geometric_judge:GeometricJudge",
         "frame-probe": "ivbench.extractors.torch_frame_probe:FrameProbe",
@@ -68,6 +69,8 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "colour_accuracy": "ivbench.metrics.attribute_accuracy:ColourAccuracy",
         "coverage": "ivbench.metrics.manifold_shares:Coverage",
         "density": "ivbench.metrics.manifold_means:Density",
+        "dynamic_degree": "ivbench.metrics.temporal:DynamicDegree",
+        "flicker": "ivbench.metrics.temporal:Flicker",
         "frame_fid": "ivbench.metrics.frame_fid:FrameFID",
         "frame_fid_infinite": "ivbench.metrics.frechet_infinite:FrameFIDInfinite",
         "frame_fid_first_frame": "ivbench.metrics.frame_fid_first_frame:FrameFIDFirstFrame",
@@ -81,6 +84,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "recall": "ivbench.metrics.manifold_shares:Recall",
         "shape_accuracy": "ivbench.metrics.attribute_accuracy:ShapeAccuracy",
         "style_accuracy": "ivbench.metrics.attribute_accuracy:StyleAccuracy",
+        "warping_error": "ivbench.metrics.temporal:WarpingError",
     },
     "network": {
         "inception": "ivbench.extractors.torch_inception:InceptionExtractor",

@@ -25,7 +25,7 @@ __all__ = [
     "read_probe_config",
 ]
 
-Kind = Literal["frames", "clips", "image_text"]
+Kind = Literal["frames", "clips", "image_text", "motion"]
 _CLIP_CONFIG = "open_clip_config.json"
 
 
@@ -38,7 +38,8 @@ class Extractor(Protocol):
     Attributes:
         name: the card's name; part of every label of a number that it decides.
         digest: sha256 (hex) over the files of its folder.
-        kind: frames (features of each frame), clips (of each video), image_text (of each frame, and of texts).
+        kind: frames (features of each frame), clips (of each video), image_text (of each frame, and of texts),
+            motion (of each video, without a network).
         dim: D, the number of features.
         preprocess: what happens to the pixels first, in words.
     """

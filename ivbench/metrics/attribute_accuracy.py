@@ -34,6 +34,7 @@ class AttributeAccuracy(MeanMetric):
     kind: ClassVar[ExtractorKind] = "clips"
     unit: ClassVar[str] = "%"
     attribute: ClassVar[str]
+    captioned: ClassVar[bool] = True
 
     def require_prompts(self, prompts: Sequence[str]) -> None:
         """Every prompt must be a canonical caption of the shapes domain: nothing else says what a video should show."""

@@ -40,7 +40,7 @@ __all__ = [
     "run_scores",
 ]
 
-ExtractorKind = Literal["frames", "clips", "image_text"]
+ExtractorKind = Literal["frames", "clips", "image_text", "motion"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +151,7 @@ class Metric(ABC, Generic[E]):
         higher_is_better: the direction of quality.
         unit: shown behind the value.
         compares: it needs real clips to compare with.
+        captioned: it needs captions.
     """
 
     name: ClassVar[str]
@@ -159,6 +160,7 @@ class Metric(ABC, Generic[E]):
     higher_is_better: ClassVar[bool]
     unit: ClassVar[str] = ""
     compares: ClassVar[bool] = False
+    captioned: ClassVar[bool] = False
 
     def rows(self, features: NDArray[np.floating]) -> NDArray[np.floating]:
         """What is compared: features of N videos -> [N * m, D], the m rows of a video together; here every frame."""
@@ -297,7 +299,7 @@ class Metric(ABC, Generic[E]):
         return finite_features(rows)
 
     def _checked(self, batch: Batch, conditions: Conditions) -> Batch:
-        axes = 2 if self.kind == "clips" else 3
+        axes = 2 if self.kind in ("clips", "motion") else 3
         if batch.features.ndim != axes or len(batch.features) != len(batch.prompts):
             raise ShapeError(
                 f"{self.name} expects {'[B, D]' if axes == 2 else '[B, T, D]'} features and one prompt a video, got "

@@ -68,6 +68,7 @@ class CLIPScore(MeanMetric):
 
     name: ClassVar[str] = "clip_score"
     title: ClassVar[str] = "CLIP score"
+    captioned: ClassVar[bool] = True
 
     def values(self, images: NDArray[np.floating], prompts: Integers, conditions: Conditions) -> dict[str, Array]:
         """Columns `value` and, with two prompts or more, `shuffled`."""

@@ -58,6 +58,7 @@ class RPrecision(MeanMetric):
 
     name: ClassVar[str] = "r_precision"
     title: ClassVar[str] = "CLIP R-Precision"
+    captioned: ClassVar[bool] = True
     unit: ClassVar[str] = "%"
 
     def values(self, images: NDArray[np.floating], prompts: Integers, conditions: Conditions) -> dict[str, Array]:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ivbench import registry
 from ivbench.config import Frozen, MetricConfig, Settings, digest
+from ivbench.data.motion import MOTION_IDENTITY
 from ivbench.data.shapes.judge import JUDGE_IDENTITY
 from ivbench.errors import ConfigError, DigestError
 from ivbench.spec import CascadeSpec, GeneratorSpec
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 
-_BUILT_IN = {str(JUDGE_IDENTITY["name"]): JUDGE_IDENTITY}
+_BUILT_IN = {str(identity["name"]): identity for identity in (JUDGE_IDENTITY, MOTION_IDENTITY)}
 """Extractors without a card whose answers have a version."""
 
 

@@ -27,7 +27,7 @@ FEATURES = "features"
 CHUNK = 64
 """Reference clips an entry: a larger reference keeps the entries of a smaller one."""
 _FORMAT = 2
-_SERVES = {"frames": ("frames",), "clips": ("clips",), "image_text": ("image_text", "frames")}
+_SERVES = {"frames": ("frames",), "clips": ("clips",), "image_text": ("image_text", "frames"), "motion": ("motion",)}
 
 Floats = NDArray[np.float32]
 

@@ -10,6 +10,7 @@ from ivbench import registry
 from ivbench.config import ClipChoice, Profile, digest, profile
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.extractors import Extractor, find_weights, load_extractor
+from ivbench.extractors.block_motion import BlockMotion
 from ivbench.extractors.clip_weights import load_clip
 from ivbench.metrics import FeatureSource
 from ivbench.metrics.base import ExtractorKind
@@ -87,7 +88,7 @@ class Extraction:
 
     def clip(self, kind: ExtractorKind) -> ClipChoice | None:
         """The clip that metrics of a kind score; None: all frames."""
-        return self.profile.clip if kind == "clips" else None
+        return self.profile.clip if kind in ("clips", "motion") else None
 
     def features(self, kind: ExtractorKind, folder: Path, is_reference: bool) -> FolderFeatures:
         """Features of a folder.
@@ -97,7 +98,7 @@ class Extraction:
             IvbenchError: as `find` and `extractor`.
         """
         random = is_reference and self.profile.clip is not None and self.profile.clip.reference_start == "random"
-        key = kind, folder, random and kind == "clips"
+        key = kind, folder, random and self.clip(kind) is not None
         if key not in self._features:
             self.find(folder)
             name = f"{folder.name or folder}, {kind}"
@@ -117,6 +118,8 @@ class Extraction:
         return digest([found.digest, None if clip is None else clip.model_dump(mode="json")])
 
     def _load(self, kind: ExtractorKind) -> Extractor:
+        if kind == "motion":
+            return BlockMotion()
         if self._choices.extractor is not None:
             found = load_extractor(read_card(self._choices.extractor).folder, self._choices.device)
             if found.kind != kind and not (kind == "frames" and found.kind == "image_text"):

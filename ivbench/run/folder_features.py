@@ -137,6 +137,9 @@ def _compute(
         if not isinstance(video, Video):
             found[item.digest] = video
             continue
+        if len(video.frames) < getattr(extractor, "fewest_frames", 1):
+            found[item.digest] = ""
+            continue
         waiting.append((item, video))
         if sum(len(one.frames) for _, one in waiting) >= _FRAMES_AT_ONCE:
             found |= _extract(waiting, extractor)
@@ -209,7 +212,7 @@ def _keep(store: Store, entry: str, group: Sequence[Item], found: dict[str, tupl
 
 
 def blocks(found: FolderFeatures, kind: str) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-    """Features as metrics take them: (places in `items`, [B, T, D] of frames or [B, D] of clips), one T a block."""
+    """Features as metrics take them: (places in `items`, [B, T, D] of frames or else [B, D]), one T a block."""
     by_length: dict[int, list[int]] = {}
     for place, part in enumerate(found.features):
         by_length.setdefault(len(part), []).append(place)
@@ -217,4 +220,4 @@ def blocks(found: FolderFeatures, kind: str) -> Iterator[tuple[NDArray[np.int64]
         for start in range(0, len(by_length[length]), _BLOCK):
             places = by_length[length][start : start + _BLOCK]
             stacked = np.stack([found.features[place] for place in places])
-            yield np.array(places, np.int64), stacked[:, 0] if kind == "clips" else stacked
+            yield np.array(places, np.int64), stacked[:, 0] if kind in ("clips", "motion") else stacked

@@ -132,7 +132,7 @@ def metric_of_folders(name: str) -> Metric[Any]:
 
 
 def _serves(metric: type[Metric[Any]]) -> bool:
-    return metric.compares or issubclass(metric, _CAPTIONED)
+    return not metric.captioned or issubclass(metric, _CAPTIONED)
 
 
 class _Scoring:
@@ -158,7 +158,7 @@ class _Scoring:
         units: Units = np.arange(len(generated.items), dtype=np.int64)
         if metric.compares:
             reference, notes = self._reference(metric)
-        else:
+        elif metric.captioned:
             texts, units = self._texts(metric, generated)
         conditions = self._conditions(metric.kind, generated, reference, texts)
         evidence = metric.gather(_batches(generated, metric.kind, units), conditions)
@@ -201,7 +201,7 @@ class _Scoring:
         for metric in self._metrics:
             if metric.compares and self._request.reference is None:
                 raise ConfigError(f"{metric.name} compares with real videos, got none. Give --reference.")
-            if not metric.compares and self._request.captions is None:
+            if metric.captioned and self._request.captions is None:
                 raise ConfigError(f'{metric.name} needs captions, got none. Give --captions FILE, or "names".')
 
     def _texts(self, metric: Metric[Any], found: FolderFeatures) -> tuple[Texts, Units]:

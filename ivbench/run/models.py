@@ -16,7 +16,7 @@ from ivbench.zoo import Card, read_card
 
 __all__ = ["Models"]
 
-_WITHOUT_CARD = ("geometric-judge",)
+_WITHOUT_CARD = ("block-motion", "geometric-judge")
 
 
 class Models:

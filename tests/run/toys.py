@@ -13,6 +13,7 @@ from ivbench.cascade import StageModel
 from ivbench.config import parse_cascade, parse_suite
 from ivbench.data.shapes.labels import attributes_of
 from ivbench.errors import NonFiniteError
+from ivbench.extractors.block_motion import BlockMotion
 from ivbench.extractors.geometric_judge import GeometricJudge
 from ivbench.plan import CascadeSource, Plan, build_plan
 from ivbench.results.store import Store
@@ -173,6 +174,7 @@ EXTRACTORS: dict[str, Any] = {
     "toy-clips": ToyClips,
     "toy-clip": ToyClip,
     "geometric-judge": GeometricJudge,
+    "block-motion": BlockMotion,
 }
 
 

@@ -1,0 +1,73 @@
+"""Cheap measures of time: flicker, warping error and dynamic degree, from the block-motion extractor's columns.
+
+None says that a video is good: a still one has no flicker. Read them beside each other, and beside the real clips'.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ivbench.errors import ShapeError
+from ivbench.metrics.base import Conditions, ExtractorKind
+from ivbench.metrics.intervals import Integers
+from ivbench.metrics.mean_metric import MeanMetric
+from ivbench.metrics.statistics import Array, finite_features
+
+__all__ = ["DynamicDegree", "Flicker", "WarpingError"]
+
+_COLUMNS = 3
+
+
+class _Temporal(MeanMetric):
+    kind: ClassVar[ExtractorKind] = "motion"
+    higher_is_better: ClassVar[bool] = False
+    column: ClassVar[int]
+    scale: ClassVar[float] = 1.0
+
+    def values(self, images: NDArray[np.floating], prompts: Integers, conditions: Conditions) -> dict[str, Array]:
+        """Column `value`; `images` are the extractor's measures [B, 3].
+
+        Raises:
+            ShapeError: other features.
+        """
+        if images.shape[1] != _COLUMNS:
+            raise ShapeError(f"{self.name} reads the measures of block-motion, got features {images.shape}.")
+        return {"value": self.scale * finite_features(images)[:, self.column]}
+
+
+class Flicker(_Temporal):
+    """Mean absolute difference of consecutive frames, in levels of 255; motion counts too.
+
+    VBench's temporal flickering is 1 - flicker / 255, on videos that should stand still.
+    """
+
+    name: ClassVar[str] = "flicker"
+    title: ClassVar[str] = "flicker"
+    column: ClassVar[int] = 0
+
+
+class WarpingError(_Temporal):
+    """Mean squared difference, times 1000, of each block and where it goes in the next frame; luma in [0, 1].
+
+    Source: Lai et al. 2018 (1808.00449), equation 11, with matched blocks in the place of a flow network's warp and
+    without its mask: what is uncovered counts.
+    """
+
+    name: ClassVar[str] = "warping_error"
+    title: ClassVar[str] = "warping error"
+    column: ClassVar[int] = 1
+    scale: ClassVar[float] = 1000.0
+
+
+class DynamicDegree(_Temporal):
+    """Share in % of videos that move by VBench's rule, with matched blocks in the place of RAFT, at their own fps."""
+
+    name: ClassVar[str] = "dynamic_degree"
+    title: ClassVar[str] = "dynamic degree"
+    unit: ClassVar[str] = "%"
+    higher_is_better: ClassVar[bool] = True
+    column: ClassVar[int] = 2
+    scale: ClassVar[float] = 100.0

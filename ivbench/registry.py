@@ -23,6 +23,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "sigmoid": "ivbench.diffusion.schedule:SigmoidSchedule",
     },
     "adapter": {
+        "diffusers": "ivbench.adapters.diffusers_pipeline:DiffusersGenerator",
         "native": "ivbench.adapters.native:NativeCascade",
     },
     "executor": {

@@ -48,6 +48,9 @@ def open_cascade(
         ConfigError: no such adapter, or it does not run on that backend or in that dtype.
     """
     adapter = registry.load("adapter", card.config.adapter)
+    if hasattr(adapter, "generate"):
+        name = card.config.adapter
+        raise ConfigError(f'{card.folder}: the adapter "{name}" is a generator. Run it without a card: {name}:WHAT.')
     backends = getattr(adapter, "backends", ())
     options = {"backend": backend, "dtype": dtype} if backends else {}
     if backend not in (backends or ("torch",)) or (not backends and dtype != "float32"):

@@ -17,10 +17,17 @@ __all__ = ["describe_environment"]
 _LIBRARIES = ("numpy", "scipy", "torch", "torchvision", "transformers", "tokenizers", "open_clip_torch", "pillow")
 
 _OF_BACKEND = {"jax": ("jax", "jaxlib")}
+_OF_ADAPTER = {"diffusers": ("diffusers", "accelerate")}
 
 
-def describe_environment(execution: Execution) -> Environment:
-    """This machine and its libraries; imports none of them."""
+def describe_environment(execution: Execution, adapter: str = "native") -> Environment:
+    """This machine and its libraries; imports none of them.
+
+    Args:
+        execution: backend, device, dtype.
+        adapter: the door that the cascade or generator came through.
+    """
+    names = (*_LIBRARIES, *_OF_BACKEND.get(execution.backend, ()), *_OF_ADAPTER.get(adapter, ()))
     return Environment(
         ivbench=_version("ivbench"),
         python=platform.python_version(),
@@ -30,7 +37,7 @@ def describe_environment(execution: Execution) -> Environment:
         device=execution.device,
         dtype=execution.dtype,
         threads=_threads(execution.backend),
-        libraries={name: _version(name) for name in (*_LIBRARIES, *_OF_BACKEND.get(execution.backend, ()))},
+        libraries={name: _version(name) for name in names},
         git=_git(),
     )
 

@@ -69,7 +69,7 @@ class Job:
     @cached_property
     def environment(self) -> Environment:
         """Where this job runs."""
-        return describe_environment(self.plan.execution)
+        return describe_environment(self.plan.execution, self.plan.source.adapter)
 
     def kept(self, entry_id: str, kind: str, make: Callable[[], Entry]) -> Entry:
         """An entry from the store, else made and kept; of two processes that ask at once, one makes it.

@@ -53,9 +53,9 @@ def _depends(generator: Generator, request: Request, first: list[Any]) -> Iterat
         both = checked_videos(request, generator.generate(request), generator.spec.name)
         if not all(_same(one, alone) for one, alone in zip(both, first, strict=True)):
             yield "a video depends on the others of its batch"
-    if _same(_one(generator, replace(request, seeds=_SEEDS[::-1]), 0), first[0]):
+    if _equal(_one(generator, replace(request, seeds=_SEEDS[::-1]), 0), first[0]):
         yield "the seed changes nothing"
-    if _same(_one(generator, replace(request, prompts=_PROMPTS[::-1]), 0), first[0]):
+    if _equal(_one(generator, replace(request, prompts=_PROMPTS[::-1]), 0), first[0]):
         yield "the prompt changes nothing"
 
 
@@ -71,7 +71,7 @@ def _told(generator: Generator, request: Request, first: Any) -> Iterator[str]:
         if name not in settings:
             continue
         base = _one(generator, replace(request, settings=guided), 0) if name == "negative_prompt" else first
-        if _same(_one(generator, replace(request, settings={**settings, **changed}), 0), base):
+        if _equal(_one(generator, replace(request, settings={**settings, **changed}), 0), base):
             yield f"{name} is exposed and changes nothing"
 
 
@@ -80,6 +80,10 @@ def _one(generator: Generator, request: Request, place: int) -> Any:
     alone = replace(request, prompts=request.prompts[place : place + 1], seeds=request.seeds[place : place + 1])
     (found,) = checked_videos(alone, generator.generate(alone), generator.spec.name)
     return found if isinstance(found, np.ndarray) else None
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return a is not None and b is not None and np.array_equal(a, b)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 __all__ = ["block", "commands"]
@@ -13,7 +14,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def block(page: str, language: str, first: str) -> str:
     """The one block of a language that begins so."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    blocks = [
+        textwrap.dedent(text) for text in re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    ]
     (found,) = [text for text in blocks if text.startswith(first)]
     return str(found)
 

@@ -31,6 +31,7 @@ class Folders:
         weights: NETWORK=FILE each.
         extractor: a card's name, in place of the profile's networks.
         captions: a file, or "names".
+        floor_draws: of the null floor; 0: none.
     """
 
     generated: Path | None
@@ -40,9 +41,11 @@ class Folders:
     weights: tuple[str, ...]
     extractor: str | None
     captions: str | None
+    floor_draws: int
 
 
 _PATH = click.Path(path_type=Path)
+_FLOOR_HELP = "Null floor: so many draws of real videos against the other real ones; 0: none."
 _OPTIONS = (
     click.option("--generated", type=_PATH, metavar="DIR", help="Score the videos and images of this folder."),
     click.option("--reference", type=_PATH, metavar="DIR", help="The real ones, or an npz of their statistics."),
@@ -51,6 +54,7 @@ _OPTIONS = (
     click.option("--weights", multiple=True, metavar="NETWORK=FILE", help="Weights of a network; repeat for others."),
     click.option("--extractor", metavar="CARD", help="A probe of the zoo in place of the profile's networks."),
     click.option("--captions", metavar="FILE", help="Of the generated: jsonl, json or csv; or names, as VBench's."),
+    click.option("--floor-draws", default=20, show_default=True, type=click.IntRange(0), help=_FLOOR_HELP),
 )
 
 
@@ -90,6 +94,7 @@ def score_two_folders(folders: Folders, device: str, store: Path | None, out: Pa
         tuple(dict.fromkeys(name.strip() for name in folders.metrics.split(",") if name.strip())),
         Choices(folders.profile, weights_given(folders.weights), folders.extractor, device),
         folders.captions,
+        folders.floor_draws,
     )
     reporter = RichReporter(Console(stderr=True))
     place = out or Path("ivbench-out") / f"{folders.generated.resolve().name}-{folders.profile}"
@@ -119,9 +124,9 @@ def weights_given(given: Sequence[str]) -> dict[str, Path]:
 def _print(results: Results) -> None:
     scores = results.cells[0].scores
     print_rows(
-        ["metric", "value", "95 % interval", "videos", "reference", "protocol"],
+        ["metric", "value", "95 % interval", "null floor", "videos", "reference", "protocol"],
         [_row(score) for score in scores],
-        right=["value", "95 % interval", "videos", "reference"],
+        right=["value", "95 % interval", "null floor", "videos", "reference"],
     )
     for line in dict.fromkeys([*(f"{s.label}: {note}" for s in scores for note in s.notes), *results.disclosures]):
         click.echo(line)
@@ -131,4 +136,5 @@ def _row(score: Score) -> list[str]:
     interval = "" if score.interval is None else f"{score.interval.low:.6g} to {score.interval.high:.6g}"
     reference = score.counts.reference
     counts = [str(score.counts.used), "" if reference is None else str(reference)]
-    return [score.label, f"{score.value:.7g}{score.unit}", interval, *counts, score.protocol]
+    floor = f"{score.context['null_mean']:.6g}" if "null_mean" in score.context else ""
+    return [score.label, f"{score.value:.7g}{score.unit}", interval, floor, *counts, score.protocol]

@@ -51,7 +51,8 @@ class Extraction:
 
     def __init__(self, choices: Choices, store: Store, reporter: Reporter) -> None:
         self.profile: Profile = profile(choices.profile)
-        self._choices, self._store, self._reporter = choices, store, reporter
+        self.store = store
+        self._choices, self._reporter = choices, reporter
         self._extractors: dict[ExtractorKind, Extractor] = {}
         self._items: dict[Path, list[Item]] = {}
         self._features: dict[tuple[ExtractorKind, Path, bool], FolderFeatures] = {}
@@ -103,7 +104,7 @@ class Extraction:
             self.find(folder)
             name = f"{folder.name or folder}, {kind}"
             found = extract_folder(
-                self._items[folder], self.extractor(kind), self.clip(kind), key[2], self._store, self._reporter, name
+                self._items[folder], self.extractor(kind), self.clip(kind), key[2], self.store, self._reporter, name
             )
             for why in found.failed.values():
                 self._reporter.say(f"left out: {why}")

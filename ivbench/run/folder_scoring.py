@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ivbench.errors import ConfigError, ProtocolError
 from ivbench.extractors import ImageTextExtractor
 from ivbench.metrics import (
     Batch,
+    ComparedMetric,
     Conditions,
     FrechetMetric,
     Metric,
@@ -41,6 +42,7 @@ from ivbench.results.store import Store
 from ivbench.run.environment import describe_environment
 from ivbench.run.folder_extraction import Choices, Extraction, clip_in_words
 from ivbench.run.folder_features import FolderFeatures, blocks
+from ivbench.run.folder_floor import FLOOR_DRAWS, folder_floor
 from ivbench.run.pipeline import RESULTS, TABLE, Outcome, require_folder
 from ivbench.run.progress import Reporter
 
@@ -62,6 +64,7 @@ class FolderRequest:
         metrics: registry names.
         choices: profile, weights, device.
         captions: a file, or "names"; see `ivbench.data.captions`; needed by metrics of captions.
+        floor_draws: of the null floor that a reference folder gives; 0: none.
     """
 
     generated: Path
@@ -69,6 +72,7 @@ class FolderRequest:
     metrics: tuple[str, ...]
     choices: Choices
     captions: str | None = None
+    floor_draws: int = FLOOR_DRAWS
 
 
 def score_folders(request: FolderRequest, store: Store, reporter: Reporter, out: Path, command: str) -> Outcome:
@@ -161,6 +165,9 @@ class _Scoring:
         elif metric.captioned:
             texts, units = self._texts(metric, generated)
         conditions = self._conditions(metric.kind, generated, reference, texts)
+        if isinstance(metric, ComparedMetric):
+            conditions, told = self._with_floor(metric, conditions, len(generated.items))
+            notes += told
         evidence = metric.gather(_batches(generated, metric.kind, units), conditions)
         failed = len(generated.failed) + len(generated.too_short)
         score = metric.score(evidence, conditions, _SEEDS, failed=failed)
@@ -230,6 +237,19 @@ class _Scoring:
         parts = (part for _, part in blocks(found, metric.kind))
         prepared = metric.prepare(parts, self.extraction.set_digest(metric.kind, found), len(found.items))
         return prepared, _left_out("reference", found)
+
+    def _with_floor(
+        self, metric: ComparedMetric, conditions: Conditions, generated: int
+    ) -> tuple[Conditions, list[str]]:
+        """Conditions with the null floor that the reference folder gives, and what to say where it gives none."""
+        draws = self._request.floor_draws
+        if not draws or self._from_file or self._request.reference is None:
+            return conditions, []
+        real = self.extraction.features(metric.kind, self._request.reference, is_reference=True)
+        floor = folder_floor(metric, conditions, real, generated, self.extraction.store, draws)
+        if floor is None:
+            return conditions, ["the reference has too few videos for a null floor"]
+        return replace(conditions, floor=floor), []
 
     def _read(self, metric: Metric[Any], path: Path) -> tuple[Reference, list[str]]:
         ddof = self.extraction.profile.ddof

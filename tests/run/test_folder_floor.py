@@ -1,0 +1,85 @@
+"""The null floor of a folder: real videos against the other real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ivbench import registry
+from ivbench.cli.main import main
+from ivbench.metrics import NullFloor
+from ivbench.results.store import Store
+from ivbench.run.folder_features import FolderFeatures, Shape
+from ivbench.run.folder_floor import folder_floor
+from ivbench.run.folder_items import Item
+from tests.peers.material import write_videos
+from tests.unit.metrics.cells import conditions
+
+REAL = np.random.default_rng(0).normal(size=(60, 1, 3)).astype(np.float32)
+
+
+def features(rows: np.ndarray = REAL) -> FolderFeatures:
+    items = [Item(Path(f"{place}.mp4"), f"{place:064x}") for place in range(len(rows))]
+    return FolderFeatures(items, list(rows), [Shape(8, 24, 40, 6.0)] * len(rows))
+
+
+def floor(tmp_path: Path, name: str = "fvd", generated: int = 20, rows: np.ndarray = REAL) -> NullFloor | None:
+    metric = registry.load("metric", name)()
+    blocks = [rows[:, 0] if metric.kind == "clips" else rows]
+    chosen = conditions(num_prompts=generated, reference=metric.prepare(blocks, "r" * 64, len(rows)))
+    return folder_floor(metric, chosen, features(rows), generated, Store(tmp_path / "store"))
+
+
+def test_it_counts_its_videos_and_never_more_than_half(tmp_path: Path) -> None:
+    for generated, count in ((20, 20), (500, 30)):
+        found = floor(tmp_path, generated=generated)
+        assert found is not None
+        assert (found.count, found.reference_count, len(found.values)) == (count, 60 - count, 20)
+        assert not found.of_prompts
+
+
+def test_it_is_what_an_unchanged_distribution_scores(tmp_path: Path) -> None:
+    """Over sets of real videos: a fresh draw of as many, against as many, is about the floor's mean."""
+    draw, metric = np.random.default_rng(1), registry.load("metric", "fvd")()
+    floors, fresh = [], []
+    for place in range(12):
+        rows = draw.normal(size=(40, 1, 3)).astype(np.float32)
+        found = floor(tmp_path / str(place), generated=20, rows=rows)
+        assert found is not None
+        floors.append(found.mean)
+        chosen = conditions(reference=metric.prepare([draw.normal(size=(20, 3))], "r" * 64, 20))
+        fresh.append(metric.measure(chosen)(draw.normal(size=(20, 3))))
+    assert np.mean(floors) == pytest.approx(np.mean(fresh), rel=0.25)
+
+
+@pytest.mark.parametrize("name", ["kid", "recall", "frame_fid_infinite"])
+def test_every_metric_against_real_videos_has_one(name: str, tmp_path: Path) -> None:
+    found = floor(tmp_path, name)
+    assert found is not None
+    assert np.isfinite(found.values).all()
+    assert abs(found.mean - (100.0 if name == "recall" else 0.0)) < (60 if name == "recall" else 0.5)
+
+
+def test_it_is_kept_and_few_videos_give_none(tmp_path: Path) -> None:
+    first, again = floor(tmp_path), floor(tmp_path)
+    assert first is not None
+    assert again is not None
+    assert np.array_equal(first.values, again.values)
+    assert len(list(Store(tmp_path / "store").ids())) == 1
+    assert floor(tmp_path, "recall", rows=REAL[:5]) is None
+
+
+def test_the_command_prints_it_beside_the_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw = np.random.default_rng(0)
+    for side in ("gen", "ref"):
+        write_videos(tmp_path / side, list(draw.integers(0, 256, (6, 4, 24, 40, 3), dtype=np.uint8)))
+    asked = ["score", "--generated", str(tmp_path / "gen"), "--reference", str(tmp_path / "ref"), "--metrics", "fvd"]
+    asked += ["--extractor", "video-probe", "--out", str(tmp_path / "o"), "--store", str(tmp_path / "s")]
+    assert main(asked) == 0
+    shown = capsys.readouterr().out
+    assert "null floor" in shown
+    assert "drawn with 3 clips against 3, this value with 6 against 6" in " ".join(shown.split())
+    assert main([*asked, "--floor-draws", "0"]) == 0
+    assert "drawn with" not in capsys.readouterr().out

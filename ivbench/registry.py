@@ -56,6 +56,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "markdown": "ivbench.report.exports.markdown:to_markdown",
         "lm-eval": "ivbench.report.exports.lm_eval:to_lm_eval",
         "parquet": "ivbench.report.exports.tidy:to_parquet",
+        "vbench": "ivbench.report.exports.vbench:to_vbench",
     },
     "logger": {
         "mlflow": "ivbench.report.loggers.mlflow:MLFLOW",

@@ -12,7 +12,7 @@ from ivbench.registry import names
 
 __all__ = ["export"]
 
-_SUFFIX = {"latex": "tex", "markdown": "md", "lm-eval": "lm-eval.json"}
+_SUFFIX = {"latex": "tex", "markdown": "md", "lm-eval": "lm-eval.json", "vbench": "eval_results.json"}
 
 
 @click.command()
@@ -20,7 +20,7 @@ _SUFFIX = {"latex": "tex", "markdown": "md", "lm-eval": "lm-eval.json"}
 @click.option("--format", "kind", type=click.Choice(names("export")), required=True, help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: beside the first RESULTS]")
 def export(results: tuple[Path, ...], kind: str, out: Path | None) -> None:
-    """Write results as CSV, Parquet, markdown, LaTeX or lm-eval.
+    """Write results as CSV, Parquet, markdown, LaTeX, lm-eval or VBench.
 
     RESULTS is a results.json, or the folder that holds one. CSV, Parquet and markdown take several, named by their
     folders; the rows of CSV and Parquet are those of results.csv.

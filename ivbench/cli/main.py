@@ -34,7 +34,9 @@ COMMANDS = {
         "ivbench.cli.error_rates:error_rates",
         "Measure how often compare and check are wrong, on simulated re-runs whose truth is known",
     ),
-    "export": LazyCommand("ivbench.cli.export:export", "Write results as CSV, Parquet, markdown, LaTeX or lm-eval"),
+    "export": LazyCommand(
+        "ivbench.cli.export:export", "Write results as CSV, Parquet, markdown, LaTeX, lm-eval or VBench"
+    ),
     "log": LazyCommand("ivbench.cli.log:log", "Log finished results to wandb, MLflow or TensorBoard"),
     "store": LazyCommand("ivbench.cli.store:store_group", "Show, verify and clean up the store of what was computed"),
     "train": LazyCommand("ivbench.cli.train:train", "Train a stage, a text encoder or a probe from a recipe"),

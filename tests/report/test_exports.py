@@ -190,7 +190,7 @@ def test_distinct_labels_differ_and_a_label_of_its_own_stays(labels: list[str]) 
     assert all(name == label for name, label in zip(found, labels, strict=True) if labels.count(label) == 1)
 
 
-@pytest.mark.parametrize("kind", ["latex", "lm-eval"])
+@pytest.mark.parametrize("kind", ["latex", "lm-eval", "vbench"])
 def test_a_format_of_one_file_refuses_two(results: Results, kind: str) -> None:
     with pytest.raises(ConfigError, match=r"got 2\. Export each by itself"):
         export(kind, [("a", results), ("b", results)])
@@ -245,3 +245,17 @@ def test_a_mistake_is_one_line(
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1
+
+
+def test_vbench_has_value_and_videos_of_one_cell(results: Results) -> None:
+    one = results.model_copy(update={"cells": results.cells[:1]})
+    content = json.loads(export("vbench", [("a", one)]))
+    for score in one.cells[0].scores:
+        value, videos = content[score.label]
+        assert value == score.value
+        expected = [value for row in score.by_prompt for value in row if value is not None]
+        assert [video["video_results"] for video in videos] == expected
+        if videos:
+            assert videos[0]["video_path"] == f"{results.suite.prompts[0]}-0.mp4"
+    assert any(videos for _, videos in content.values())
+    assert json.loads(export("vbench", [("a", results)]))[results.cells[0].label] == content

@@ -25,6 +25,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
     "adapter": {
         "diffusers": "ivbench.adapters.diffusers_pipeline:DiffusersGenerator",
         "native": "ivbench.adapters.native:NativeCascade",
+        "videos": "ivbench.adapters.videos:VideosFolder",
     },
     "executor": {
         "inline": "ivbench.run.executors.inline:InlineExecutor",

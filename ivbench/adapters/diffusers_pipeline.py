@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar
 
@@ -67,8 +68,12 @@ class DiffusersGenerator:
         self._device, self._dtype = device, dtype
         self._folder = PipelineFolder(source)
         self.description = f"{self._folder.kind.__name__} of diffusers"
-        self.weights = self._folder.digest
         self.spec = self._spec()
+
+    @cached_property
+    def weights(self) -> str:
+        """The sha256 over what the pipeline is loaded from."""
+        return self._folder.digest
 
     def load(self) -> None:
         """Load the pipeline: safetensors alone, no code of the folder's.

@@ -66,8 +66,9 @@ def generator_source(generator: Generator, name: str) -> GeneratorSource:
         spec=generator.spec,
         adapter=adapter,
         version=generator.version,
-        weights_digest=generator.weights,
+        weights_digest=_require_text(getattr(generator, "weights", None), "weights", name),
         description=getattr(generator, "description", ""),
+        files=getattr(generator, "files", {}),
     )
 
 
@@ -87,14 +88,18 @@ def _made(make: Any, arguments: tuple[str, ...], more: tuple[str, ...], name: st
 
 
 def _require_generator(found: Any, name: str) -> None:
-    spec, version, weights = (getattr(found, key, None) for key in ("spec", "version", "weights"))
+    spec, version = getattr(found, "spec", None), getattr(found, "version", None)
     if not isinstance(spec, GeneratorSpec) or not callable(getattr(found, "generate", None)):
         raise ConfigError(
             f"{name} gave a {type(found).__name__}. A generator has a spec (GeneratorSpec), a version, weights (their "
             "digest) and generate(request)."
         )
-    if not isinstance(version, str) or not isinstance(weights, str) or not version or not weights:
+    _require_text(version, "version", name)
+
+
+def _require_text(value: Any, what: str, name: str) -> str:
+    if not isinstance(value, str) or not value:
         raise ConfigError(
-            f"{name}: version is {version!r} and weights is {weights!r}. Both are texts that are not empty: they tell "
-            "its videos from those of other code and other weights."
+            f"{name}: {what} is {value!r}. A text is needed, which tells its videos from those of another {what}."
         )
+    return value

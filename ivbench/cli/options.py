@@ -63,7 +63,7 @@ class Asked:
 _SUITE_OPTIONS = (
     click.option(
         "--suite",
-        help="A packaged suite, or a YAML file.  [default: quick; of a generator: generator]",
+        help="A packaged suite, or a YAML file.  [default: quick; of a generator: generator; of videos: videos]",
     ),
     click.argument("cascade", required=False, metavar="[CASCADE]"),
     click.option("--cascade", "named", metavar="CASCADE", help="The same as the argument."),
@@ -115,7 +115,7 @@ def _default_suite(cascade: str | None) -> str:
 
     if cascade is None or not is_door(cascade):
         return "quick"
-    return "generator"
+    return "videos" if cascade.startswith("videos:") else "generator"
 
 
 def store_option(command: Command) -> Command:

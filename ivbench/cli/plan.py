@@ -41,14 +41,16 @@ def plan(asked: Asked, store: Path | None, out: Path | None) -> None:
 def show_plan(planned: Plan, left: Estimate) -> None:
     """Print cells with their cost, then tasks and totals."""
     stages = planned.stages
-    columns = ["cell", *(f"NFE {stage.name}" for stage in stages), "NFE", "TFLOPs"]
+    costs = [*(f"NFE {stage.name}" for stage in stages), "NFE", "TFLOPs"]
+    columns = ["cell", *(costs if all(cell.costs for cell in planned.cells) else [])]
     print_rows(columns, [_row(cell) for cell in planned.cells], right=columns[1:])
+    cost = f"{_tera(planned.flops)} TFLOPs of sampling" if len(columns) > 1 else "already sampled"
     runs = len(planned.suite.run_seeds)
     samples = planned.suite.samples_per_prompt
     each = f" x {samples} samples" if samples > 1 else ""
     click.echo(
         f"\n{planned.suite.name} on {planned.source.spec.name}: {len(planned.cells)} cells x {runs} runs x "
-        f"{len(planned.prompts)} prompts{each} = {planned.videos:,} videos, {_tera(planned.flops)} TFLOPs of sampling"
+        f"{len(planned.prompts)} prompts{each} = {planned.videos:,} videos, {cost}"
     )
     for line in (*_tasks(planned, left), *_time(left)):
         click.echo(line)
@@ -100,6 +102,8 @@ def _has_weights(planned: Plan, weights: str, stage: str) -> bool:
 def _row(cell: PlannedCell) -> list[str]:
     from ivbench.results.totals import total
 
+    if not cell.costs:
+        return [cell.label]
     each = [cost.nfe for cost in cell.costs]
     counts = ["unknown" if nfe is None else str(nfe) for nfe in (*each, total(each))]
     return [cell.label, *counts, _tera(total(cost.flops for cost in cell.costs))]

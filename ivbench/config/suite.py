@@ -37,7 +37,8 @@ class PromptsConfig(Frozen):
     """Where the prompts come from: one of source and texts."""
 
     source: str | None = Field(
-        default=None, description="shapes:test, shapes:validation, or a text file with one prompt a line"
+        default=None,
+        description="shapes:test, shapes:validation, a text file with a prompt a line, or videos (those of given ones)",
     )
     texts: tuple[str, ...] | None = Field(default=None, description="the prompts themselves")
     count: int | None = Field(default=None, gt=0, description="the first so many; None: all")

@@ -19,7 +19,7 @@ from typing import Any
 
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
 
-__all__ = ["FROM_NAMES", "captions_of"]
+__all__ = ["FROM_NAMES", "captions_of", "entries"]
 
 FROM_NAMES = "names"
 _TEXTS = ("text", "caption", "prompt")
@@ -43,7 +43,7 @@ def captions_of(paths: Sequence[Path], folder: Path, source: str) -> list[str]:
     """
     if source == FROM_NAMES:
         return [_clean(re.sub(r"-\d+$", "", path.stem), str(path)) for path in paths]
-    captions = {name: _clean(text, f"{source}: {name}") for name, text in _read(Path(source))}
+    captions = {name: _clean(text, f"{source}: {name}") for _, name, text in entries(Path(source))}
     found = []
     for path in paths:
         names = (path.relative_to(folder).as_posix(), path.name, path.stem)
@@ -54,7 +54,15 @@ def captions_of(paths: Sequence[Path], folder: Path, source: str) -> list[str]:
     return found
 
 
-def _read(path: Path) -> Iterator[tuple[str, str]]:
+def entries(path: Path) -> Iterator[tuple[str, str, str]]:
+    """(where it stands, a file's name, its text), in the file's order.
+
+    Args:
+        path: a jsonl, json or csv file.
+
+    Raises:
+        ConfigError, MissingFileError: as `captions_of`.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -75,7 +83,8 @@ def _read(path: Path) -> Iterator[tuple[str, str]]:
     else:
         raise ConfigError(f"{path}: captions are read from .jsonl, .json and .csv. Rename or convert it.")
     for number, row in enumerate(rows, 1):
-        yield _field(row, _FILES, f"{path}, entry {number}"), _field(row, _TEXTS, f"{path}, entry {number}")
+        where = f"{path}, entry {number}"
+        yield where, _field(row, _FILES, where), _field(row, _TEXTS, where)
 
 
 def _json(text: str, where: str) -> Any:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ivbench.errors import ShapeError
-from ivbench.spec import StageSpec
+from ivbench.spec import GeneratorSpec, StageSpec
 
 __all__ = ["fit_video"]
 
 Frames = NDArray[np.uint8]
 
 
-def fit_video(frames: Frames, fps: float | None, stage: StageSpec, name: str) -> Frames:
+def fit_video(frames: Frames, fps: float | None, stage: StageSpec | GeneratorSpec, name: str) -> Frames:
     """A video as the stage makes them: its first frames at the stage's rate, the centre of each.
 
     Args:

@@ -75,7 +75,7 @@ class _Builder:
         given: Given,
     ) -> None:
         self.suite, self.source, self.execution, self.extractors = suite, source, execution, extractors
-        self.variants, self.given = variants, given
+        self.variants, self.given, self.prompts = variants, given, prompts
         self.stages, self.input = part(source.spec, suite.stages), input_shape(source.spec, suite.stages)
         self.digests = [prompt_digest(prompt) for prompt in prompts]
         self.blocks = blocks(len(prompts), source.spec.batch if isinstance(source, GeneratorSource) else BLOCK)
@@ -179,7 +179,10 @@ class _Builder:
         prompts = self._digests(indices)
         if isinstance(source, GeneratorSource):
             assert isinstance(sampling, GeneratorSampling)
-            return generate_payload(source, sampling, self.execution, seed, prompts, sample_index)
+            texts = [self.prompts[index] for index in indices]
+            place = self.suite.run_seeds.index(seed) * self.suite.samples_per_prompt + sample_index
+            identity = source.identity(texts, place)
+            return generate_payload(identity, sampling, self.execution, seed, prompts, sample_index)
         assert isinstance(sampling, StageSampling)
         place = source.spec.stages.index(source.spec.stage(self.stages[stage].name))
         noise = self.suite.noise

@@ -10,7 +10,7 @@ from typing import Any
 
 from ivbench.config import AnySampling, GeneratorSampling, StageSampling, canonical_json, digest, profile
 from ivbench.config.suite import MetricConfig, ReferenceConfig
-from ivbench.plan.sources import CascadeSource, Execution, GeneratorSource, Source
+from ivbench.plan.sources import CascadeSource, Execution, Source
 
 __all__ = [
     "TASK_FORMAT",
@@ -127,7 +127,7 @@ def sample_payload(
 
 
 def generate_payload(
-    source: GeneratorSource,
+    identity: str,
     sampling: GeneratorSampling,
     execution: Execution,
     seed: int,
@@ -137,7 +137,7 @@ def generate_payload(
     """Generate the videos of a block of prompts.
 
     Args:
-        source: gives adapter, version, weights' digest and the videos' size.
+        identity: over adapter, version, the videos' size, and weights or files.
         sampling: a value for each of the generator's settings.
         execution: device type, dtype.
         seed: of the run.
@@ -147,7 +147,7 @@ def generate_payload(
     return {
         "kind": "generate",
         "format": TASK_FORMAT["generate"],
-        "generator": source.digest,
+        "generator": identity,
         "settings": sampling.settings,
         "execution": execution.model_dump(mode="json"),
         "seed": seed,

@@ -144,8 +144,8 @@ def build_plan(
     """
     for metric in suite.metrics:
         registry.target("metric", metric.name)
-    source = sized(source, suite)
-    texts = load_prompts(suite.prompts) if prompts is None else check_prompts(prompts)
+    source, suite = sized(source, suite), _with_samples(suite, source)
+    texts = _prompts(suite, source) if prompts is None else check_prompts(prompts)
     digests = extractor_digests(suite.metrics) if extractors is None else dict(extractors)
     for metric in suite.metrics:
         if metric.extractor not in digests:
@@ -173,6 +173,26 @@ def build_plan(
         extract=tuple(graph.extract.values()),
         score=tuple(graph.score),
     )
+
+
+def _prompts(suite: SuiteConfig, source: Source) -> tuple[str, ...]:
+    if suite.prompts.source != "videos":
+        return load_prompts(suite.prompts)
+    if not isinstance(source, GeneratorSource) or not source.files:
+        raise ConfigError(
+            f'prompts.source is "videos": those of given videos, and {source.spec.name} samples its own. Name others.'
+        )
+    return check_prompts(list(source.files)[: suite.prompts.count], source.spec.name)
+
+
+def _with_samples(suite: SuiteConfig, source: Source) -> SuiteConfig:
+    """As many samples of a prompt as there are given videos of it, where the suite does not say how many."""
+    if not isinstance(source, GeneratorSource) or source.spec.kind != "videos":
+        return suite
+    asked, most = suite.model_fields_set, max(map(len, source.files.values()))
+    runs = suite.run_seeds if asked & {"runs", "seeds"} else (0,)
+    samples = suite.samples_per_prompt if "samples_per_prompt" in asked else -(-most // len(runs))
+    return suite.model_copy(update={"runs": len(runs), "seeds": runs, "samples_per_prompt": samples})
 
 
 def sized(source: Source, suite: SuiteConfig) -> Source:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -90,6 +91,10 @@ class GeneratorSource(Frozen):
     version: str = Field(description="of its code, as its author declares it")
     weights_digest: str = Field(description="sha256 over its weights, as its adapter finds it")
     description: str = ""
+    files: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="of given videos: prompt -> sha256 of each file; empty: it is not there",
+    )
 
     @property
     def weights(self) -> dict[str, str]:
@@ -104,16 +109,26 @@ class GeneratorSource(Frozen):
     @property
     def digest(self) -> str:
         """The sha256 over adapter, version, weights and the size of its videos; not over its name."""
-        return digest(
-            {
-                "spec": self.spec.model_dump(
-                    mode="json", include={"kind", "frames", "height", "width", "fps", "batch"}
-                ),
-                "adapter": self.adapter,
-                "version": self.version,
-                "weights": self.weights_digest,
-            }
-        )
+        return digest({**self._code, "weights": self.weights_digest})
+
+    def identity(self, prompts: Sequence[str], sample: int) -> str:
+        """The sha256 over what decides one block: the weights, or of given videos the block's own files.
+
+        Args:
+            prompts: of the block.
+            sample: which video of each, over all runs.
+        """
+        if self.spec.kind != "videos":
+            return self.digest
+        files = (self.files.get(prompt, ()) for prompt in prompts)
+        # A file that equals an earlier one of its prompt is not scored.
+        found = [[each[sample], each.index(each[sample]) == sample] if sample < len(each) else [] for each in files]
+        return digest({**self._code, "files": found})
+
+    @property
+    def _code(self) -> dict[str, Any]:
+        spec = self.spec.model_dump(mode="json", include={"kind", "frames", "height", "width", "fps", "batch"})
+        return {"spec": spec, "adapter": self.adapter, "version": self.version}
 
 
 Source = CascadeSource | GeneratorSource

@@ -231,7 +231,7 @@ def test_given_videos_are_found_by_name_and_by_table(suite: SuiteConfig, source:
     [
         ("file,prompt\n../out.npy,a\n", ConfigError, "leaves the folder"),
         ("file,prompt\nx.npy,a\n", MissingFileError, "x.npy is not there"),
-        ("name,text\nx.npy,a\n", ConfigError, "the columns file and prompt are needed"),
+        ("name,text\nx.npy,a\n", ConfigError, "entry 1 has none of: file_name"),
         ("file,prompt\nb.npy,another\n", ConfigError, 'no video of "a"'),
     ],
 )

@@ -92,6 +92,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
     "network": {
         "inception": "ivbench.extractors.torch_inception:InceptionExtractor",
         "i3d": "ivbench.extractors.torch_i3d:I3DExtractor",
+        "i3d-tfhub": "ivbench.extractors.torch_i3d_tfhub:I3DTFHub",
         "i3d-torchscript": "ivbench.extractors.torch_i3d_torchscript:I3DTorchScript",
     },
     "text_encoder": {

@@ -32,6 +32,7 @@ Kernel = Literal[
     "torch-bilinear",
     "torch-bilinear-antialias",
     "torch-bicubic-antialias",
+    "torch-bicubic-bytes",
     "tf1-bilinear",
     "pil-bicubic-float",
     "pil-bicubic",
@@ -43,10 +44,11 @@ class ResizeStep(Frozen):
 
     kernel: Kernel
     size: Size = Field(description="height and width that come out")
-    fit: Literal["squash", "crop", "crop-ceil"] = Field(
+    fit: Literal["squash", "crop", "crop-floor", "crop-ceil"] = Field(
         default="squash",
-        description="squash: both sides; crop: the shorter side, then a centre crop, the longer side rounded down "
-        "(torchvision) or up (crop-ceil: cd-fvd)",
+        description="squash: both sides; crop: the shorter side, then a centre crop, the longer side rounded down, the "
+        "crop's place to the nearest (crop: torchvision) or down (crop-floor: transformers); crop-ceil: the longer "
+        "side rounded up, the place down (cd-fvd)",
     )
     unit: bool = Field(default=False, description="pixels are computed with in [0, 1], not in [0, 255]")
     quantise: Literal["none", "truncate", "round"] = Field(
@@ -73,6 +75,11 @@ class ImageText(Frozen):
     pretrained: str = Field(description="open_clip's tag of the weights: openai")
     resize: tuple[ResizeStep, ...] = Field(default=(), description="in order; none: as the model's own file says")
     prefix: str = Field(default="", description="stands before every caption")
+    long_text: Literal["keep-end", "cut"] = Field(
+        default="keep-end",
+        description="a text that is longer than the model reads loses words; its end token stays (keep-end) or goes "
+        "too (cut): the model then answers with what it knows after the start token alone",
+    )
 
 
 class ClipScoreChoice(Frozen):
@@ -89,6 +96,12 @@ class ClipChoice(Frozen):
 
     frames: Size = Field(description="frames of a clip; shorter videos are left out, and counted")
     every: Size = Field(default=1, description="every n-th frame")
+    shortest: Size | None = Field(
+        default=None, description="frames that a video must have; None: as many as the clip spans"
+    )
+    videos: Size | None = Field(
+        default=None, description="the first so many videos of each side that are long enough; None: all"
+    )
     reference_start: Literal["first", "random"] = Field(
         default="first", description="of reference videos; random: a place drawn from the video's own digest and a seed"
     )
@@ -114,12 +127,14 @@ class Profile(Frozen):
     candidates: int = Field(
         default=100, ge=2, description="of R-Precision: the true caption and this number less one of others"
     )
+    replacement: bool = Field(
+        default=False, description="whether R-Precision's distractors are drawn with replacement, each by itself"
+    )
     frames: Network | None = Field(default=None, description="network of frame metrics")
     clips: Network | None = Field(default=None, description="network of clip metrics")
     image_text: ImageText | None = Field(default=None, description="model of metrics on frames and captions")
     clip_score: ClipScoreChoice | None = Field(default=None, description="None: 100 cosine, below 0 too")
     clip: ClipChoice | None = Field(default=None, description="None: all frames of a video")
-
     kid: Subsets | None = Field(default=None, description="None: the complete estimate, from all pairs")
 
     def payload(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""CLIP image and text embeddings from an open_clip folder (open_clip_config.json and safetensors).
+"""CLIP image and text embeddings of open_clip's models: a folder in its form, or a file of a named model's weights.
 
 Source: Radford et al. 2021 (2103.00020). Pixels are resized here, so that no library's default decides a number.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import open_clip
@@ -21,6 +21,7 @@ from ivbench.config import ResizeStep
 from ivbench.errors import ConfigError, MissingFileError
 from ivbench.extractors.base import Kind, check_features, check_videos
 from ivbench.extractors.torch_resize import frames_to_pixels, resize, resize_in_words
+from ivbench.extractors.torch_weights import fill
 
 __all__ = ["ClipExtractor"]
 
@@ -40,35 +41,45 @@ class ClipExtractor:
 
     def __init__(
         self,
-        folder: Path,
+        source: Path,
         *,
         name: str = "clip",
         digest: str = "",
         device: str = "cpu",
         steps: Sequence[ResizeStep] = (),
+        model: str = "",
+        long_text: Literal["keep-end", "cut"] = "keep-end",
     ) -> None:
-        """Load an open_clip folder; weights from safetensors only, computed with in float32.
+        """Load a model of open_clip, computed with in float32; no code of a pickle runs.
 
         Args:
-            folder: open_clip_config.json, open_clip_model.safetensors, and a tokenizer where the configuration asks
-                for one.
+            source: a folder with open_clip_config.json, open_clip_model.safetensors, and a tokenizer where the
+                configuration asks for one; or a file with the weights of `model`.
             name, digest: of its card.
             device: where it runs.
             steps: of a profile, in the place of the configuration's own resize.
+            model: open_clip's name of the architecture; for a file.
+            long_text: what a text that is too long loses; see `ivbench.config.ImageText`.
 
         Raises:
             MissingFileError: configuration or weights are not there.
-            ConfigError: the configuration is none that open_clip or this file knows, or the steps end at another size.
+            ConfigError: the configuration is none that open_clip or this file knows, the weights are another model's,
+                or the steps end at another size.
+            NonFiniteError: NaN or infinity in the weights.
         """
-        settings = _settings(folder)
+        settings = {} if model else _settings(source)
         self.name, self.digest, self._device, self._steps = name, digest, device, tuple(steps)
-        self._model = open_clip.create_model(f"local-dir:{folder}", precision="fp32", device=device).eval()
-        self._tokenize: Any = open_clip.get_tokenizer(f"local-dir:{folder}")
+        self._cut = long_text == "cut"
+        known = model or f"local-dir:{source}"
+        self._model = open_clip.create_model(known, load_weights=not model, precision="fp32", device=device).eval()
+        if model:
+            fill(self._model, source, f"open_clip's {model}")
+        self._tokenize: Any = open_clip.get_tokenizer(known)
         size = self._model.visual.image_size
         self._size = (int(size[0]), int(size[1])) if isinstance(size, (tuple, list)) else (int(size), int(size))
         if steps and (steps[-1].size, steps[-1].size) != self._size:
             height, width = self._size
-            raise ConfigError(f"the profile resizes to {steps[-1].size}, {folder} needs {height}x{width}.")
+            raise ConfigError(f"the profile resizes to {steps[-1].size}, {source} needs {height}x{width}.")
         self._mode = str(settings.get("interpolation", "bicubic"))
         self._squash = settings.get("resize_mode", "shortest") == "squash"
         self._mean, self._std = (
@@ -81,7 +92,8 @@ class ClipExtractor:
 
     def _describe(self) -> str:
         if self._steps:
-            return ", ".join([*map(resize_in_words, self._steps), "then mean and std"])
+            cut = ["end token of long texts cut"] if self._cut else []
+            return ", ".join([*map(resize_in_words, self._steps), "then mean and std", *cut])
         height, width = self._size
         fit = "squashed to" if self._squash else "shortest side to, then centre crop,"
         return f"antialiased {self._mode}, {fit} {height}x{width}, not rounded, clipped to [0, 1], then mean and std"
@@ -120,7 +132,7 @@ class ClipExtractor:
         """
         parts = []
         for i in range(0, len(texts), _CHUNK):
-            tokens = self._tokenize(texts[i : i + _CHUNK]).to(self._device)
+            tokens = self._tokens(texts[i : i + _CHUNK]).to(self._device)
             parts.append(self._model.encode_text(tokens, normalize=True).cpu().numpy())
         if not parts:
             return np.empty((0, self.dim), np.float32)
@@ -128,14 +140,22 @@ class ClipExtractor:
 
     def truncated(self, texts: list[str]) -> NDArray[np.bool_]:
         """[N] which texts have more than `context_length` tokens, start and end included: they lose their ends."""
-        return np.array([self._length(text) > self.context_length for text in texts], bool)
+        return np.array([len(self._ids(text)) > self.context_length for text in texts], bool)
 
-    def _length(self, text: str) -> int:
-        """Tokens of a text, start and end included."""
+    def _tokens(self, texts: list[str]) -> Tensor:
+        """[N, context_length] int64; the tokenizer keeps the end token of a text that is too long."""
+        tokens: Tensor = self._tokenize(texts)
+        if self._cut:
+            for row in np.flatnonzero(self.truncated(texts)):
+                tokens[row, -1] = self._ids(texts[row])[self.context_length - 1]
+        return tokens
+
+    def _ids(self, text: str) -> list[int]:
+        """All tokens of a text, start and end included."""
         inner = getattr(self._tokenize, "tokenizer", None)  # open_clip's door to a Hugging Face tokenizer
         if inner is None:
-            return len(self._tokenize.encode(text)) + 2
-        return len(inner(self._tokenize.clean_fn(text)).input_ids)
+            return [self._tokenize.sot_token_id, *self._tokenize.encode(text), self._tokenize.eot_token_id]
+        return list(inner(self._tokenize.clean_fn(text)).input_ids)
 
     @torch.no_grad()
     def _frames(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -49,7 +49,7 @@ def resize(pixels: Tensor, step: ResizeStep) -> Tensor:
 
 def resize_in_words(step: ResizeStep) -> str:
     """A step as protocols say it."""
-    fit = {"squash": "both sides", "crop": "centre crop", "crop-ceil": "centre crop, longer side rounded up"}[step.fit]
+    fit = _FITS[step.fit]
     cut = {"none": "", "truncate": ", cut to whole levels", "round": ", rounded"}[step.quantise]
     return f"{step.kernel}{' in [0, 1]' if step.unit else ''} to {step.size}x{step.size}, {fit}{cut}"
 
@@ -59,16 +59,24 @@ def _target(height: int, width: int, step: ResizeStep) -> tuple[int, int]:
     if step.fit == "squash":
         return step.size, step.size
     short, long = min(height, width), max(height, width)
-    # the first as torchvision's Resize, the second as cd-fvd
-    other = int(step.size * long / short) if step.fit == "crop" else math.ceil(long * (step.size / short))
+    # the first as cd-fvd, the second as torchvision's Resize and transformers
+    other = math.ceil(long * (step.size / short)) if step.fit == "crop-ceil" else int(step.size * long / short)
     return (step.size, other) if height <= width else (other, step.size)
 
 
 def _centre(x: Tensor, step: ResizeStep) -> Tensor:
     extra = [x.shape[-2] - step.size, x.shape[-1] - step.size]
-    # torchvision rounds half to even, cd-fvd rounds down
+    # torchvision rounds half to even, the others round down
     top, left = (round(e / 2.0) if step.fit == "crop" else e // 2 for e in extra)
     return x[..., top : top + step.size, left : left + step.size]
+
+
+_FITS = {
+    "squash": "both sides",
+    "crop": "centre crop",
+    "crop-floor": "centre crop, its place rounded down",
+    "crop-ceil": "centre crop, longer side rounded up",
+}
 
 
 def _torch(mode: str, antialias: bool) -> Kernel:
@@ -115,10 +123,17 @@ def _pil_bytes(x: Tensor, height: int, width: int) -> Tensor:
     return frames_to_pixels(np.stack(done), str(x.device))
 
 
+def _torch_bytes(x: Tensor, height: int, width: int) -> Tensor:
+    """PyTorch's antialiased bicubic on 8-bit images, on the CPU: rounded to whole levels after each of two passes."""
+    kernel = _torch("bicubic", antialias=True)
+    return kernel(x.to("cpu", torch.uint8), height, width).to(x.device, torch.float32)
+
+
 KERNELS: dict[str, Kernel] = {
     "torch-bilinear": _torch("bilinear", antialias=False),
     "torch-bilinear-antialias": _torch("bilinear", antialias=True),
     "torch-bicubic-antialias": _torch("bicubic", antialias=True),
+    "torch-bicubic-bytes": _torch_bytes,
     "tf1-bilinear": _tf1_bilinear,
     "pil-bicubic-float": _pil_float,
     "pil-bicubic": _pil_bytes,

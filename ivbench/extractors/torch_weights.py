@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from ivbench.errors import ConfigError, NonFiniteError
 
 __all__ = ["fill", "is_torchscript", "load_torchscript"]
+
+_SIZES = ("input_resolution", "context_length", "vocab_size")
 
 
 def is_torchscript(path: Path) -> bool:
@@ -34,7 +37,9 @@ def load_torchscript(path: Path, device: str) -> Any:
         ConfigError: it can't be loaded.
     """
     try:
-        return torch.jit.load(str(path), map_location=device).eval()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PyTorch's, that the format is old: the files are
+            return torch.jit.load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError) as error:
         raise ConfigError(f"{path} is no TorchScript that loads: {_first_line(error)}.") from None
 
@@ -64,6 +69,9 @@ def fill(net: nn.Module, path: Path, what: str) -> nn.Module:
 
 
 def _state(path: Path) -> dict[str, Tensor]:
+    if is_torchscript(path):  # OpenAI's files of CLIP, which hold three sizes beside the weights
+        whole = load_torchscript(path, "cpu").state_dict()
+        return {name: value for name, value in whole.items() if name not in _SIZES}
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))

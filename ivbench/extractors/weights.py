@@ -6,9 +6,10 @@ weights.published           # False: "unverified weights" stands in every label 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,10 +17,20 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ivbench.config import Frozen, file_digest, load_yaml, parse
+from ivbench.config import Frozen, digest, file_digest, load_yaml, parse
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
+from ivbench.extractors.downloads import NotFetched, fetch_file, hub_file
 
-__all__ = ["WEIGHTS_VARIABLE", "Manifest", "Weights", "WeightsFile", "find_weights", "manifest", "weights_folder"]
+__all__ = [
+    "WEIGHTS_VARIABLE",
+    "Manifest",
+    "Weights",
+    "WeightsFile",
+    "cache_folder",
+    "find_weights",
+    "manifest",
+    "weights_folder",
+]
 
 WEIGHTS_VARIABLE = "IVBENCH_WEIGHTS"
 
@@ -30,6 +41,7 @@ class WeightsFile(Frozen):
     name: str
     uri: str
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="None: no digest is known")
+    hub: str | None = Field(default=None, description="repository of the Hugging Face hub that has it under its name")
     format: str
 
 
@@ -47,7 +59,7 @@ class Weights:
 
     Attributes:
         network: name in the manifest.
-        path: of the file.
+        path: of the file, or of a TF-Hub module's folder.
         digest: its sha256 (hex).
         published: whether the digest is the manifest's.
     """
@@ -76,57 +88,91 @@ def weights_folder() -> Path:
     named = os.environ.get(WEIGHTS_VARIABLE)
     if named:
         return Path(named).expanduser()
-    return _cache() / "ivbench" / "weights"
+    return cache_folder() / "ivbench" / "weights"
 
 
-def find_weights(network: str, given: Mapping[str, Path] | None = None) -> Weights:
-    """The weights of a network: as given, or in the weights folder, or in another tool's cache.
+def cache_folder() -> Path:
+    """`$XDG_CACHE_HOME`, else `.cache` in the user's home."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    return Path(named) if named else Path.home() / ".cache"
+
+
+def find_weights(
+    network: str, given: Mapping[str, Path] | None = None, fetch: Callable[[str], None] | None = None
+) -> Weights:
+    """The weights of a network: as given, or in the weights folder, or in another tool's cache, or from their source.
 
     Args:
         network: a name of the manifest.
         given: network -> file, as the user named them.
+        fetch: told what is about to be downloaded into the weights folder; None: nothing is.
 
     Raises:
         ConfigError: no such network.
         MissingFileError: no file; says where each is to be had, and where to put it.
+        DigestError: what was downloaded is not what was published.
     """
     known = manifest()
     if network not in known:
         raise ConfigError(f'no network is called "{network}".{did_you_mean(network, known)}')
     named = (given or {}).get(network)
     if named is not None:
-        if not named.is_file():
+        if not named.exists():
             raise MissingFileError(f"{named} is not there. Correct --weights {network}=FILE.")
         return _identified(network, named)
-    for folder in _places():
-        for file in known[network].files:
-            found = _identified(network, folder / file.name) if (folder / file.name).is_file() else None
+    for file in known[network].files:
+        for path, trusted in _places(file):
+            found = _identified(network, path) if path.exists() else None
             # what lies in another tool's cache counts only if it is what was published
-            if found is not None and (found.published or folder == weights_folder()):
+            if found is not None and (found.published or trusted):
                 return found
-    raise MissingFileError(_where(network, known[network]))
+    return _fetched(network, known[network], fetch)
 
 
 def _identified(network: str, path: Path) -> Weights:
-    digest = file_digest(path)
-    return Weights(network, path, digest, digest in {file.sha256 for file in manifest()[network].files})
+    own = file_digest(path) if path.is_file() else _folder_digest(path)
+    return Weights(network, path, own, own in {file.sha256 for file in manifest()[network].files})
 
 
-def _places() -> tuple[Path, ...]:
-    """The weights folder, then where PyTorch's hub, clean-fid and VideoGPT's descendants keep their downloads."""
-    hub = Path(os.environ.get("TORCH_HOME") or _cache() / "torch") / "hub" / "checkpoints"
-    return weights_folder(), hub, Path(tempfile.gettempdir()), _cache() / "videogpt"
+def _folder_digest(folder: Path) -> str:
+    """Over the names and contents of all files below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
 
 
-def _cache() -> Path:
-    named = os.environ.get("XDG_CACHE_HOME")
-    return Path(named) if named else Path.home() / ".cache"
+def _places(file: WeightsFile) -> Iterator[tuple[Path, bool]]:
+    """Where a file may lie, and whether the user put it there: the weights folder, TF-Hub's folder if it was named.
+
+    Then the caches of PyTorch's hub, clean-fid, VideoGPT's descendants, StyleGAN's code and the Hugging Face hub.
+    """
+    yield weights_folder() / file.name, True
+    modules = os.environ.get("TFHUB_CACHE_DIR")
+    if modules:
+        handle = file.uri.partition("?")[0]
+        yield Path(modules) / hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest(), True
+    hub = Path(os.environ.get("TORCH_HOME") or cache_folder() / "torch") / "hub" / "checkpoints"
+    for folder in (hub, Path(tempfile.gettempdir()), cache_folder() / "videogpt"):
+        yield folder / file.name, False
+    stylegan = Path(os.environ.get("DNNLIB_CACHE_DIR") or cache_folder() / "dnnlib") / "downloads"
+    for path in sorted(stylegan.glob(f"*_{file.name}")):
+        yield path, False
+    kept = hub_file(file.hub, file.name) if file.hub else None
+    if kept is not None:
+        yield kept, False
 
 
-def _where(network: str, entry: Manifest) -> str:
-    first = entry.files[0]
-    digest = f"sha256 {first.sha256}" if first.sha256 else "no digest is known"
-    return (
-        f"the weights of {network} are not on this machine. Get {first.uri} ({digest}) and put it at "
-        f"{weights_folder() / first.name}, or name any copy with --weights {network}=FILE."
+def _fetched(network: str, entry: Manifest, fetch: Callable[[str], None] | None) -> Weights:
+    file = entry.files[0]
+    place = weights_folder() / file.name
+    reason = ""
+    if fetch is not None:
+        try:
+            fetch_file(file.uri, file.sha256, place, fetch)
+            return _identified(network, place)
+        except NotFetched as error:
+            reason = f" ({error})"
+    known = f"sha256 {file.sha256}" if file.sha256 else "no digest is known"
+    raise MissingFileError(
+        f"the weights of {network} are not on this machine{reason}. Get {file.uri} ({known}) and put it at "
+        f"{place}, or name any copy with --weights {network}=FILE."
     )

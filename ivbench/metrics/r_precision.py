@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ivbench.config import Profile
 from ivbench.errors import ConfigError
 from ivbench.metrics.base import Conditions, missing
 from ivbench.metrics.intervals import Integers
@@ -25,23 +26,27 @@ TIE = 1e-9
 """Cosines this near are one: equal embeddings may differ in their last bits after a matrix product."""
 
 
-def expected_precision(above: Integers, others: Integers, distractors: Integers) -> Array:
-    """Probability that no distractor beats the true caption, over all draws of distractors without replacement.
+def expected_precision(above: Integers, others: Integers, distractors: Integers, replacement: bool = False) -> Array:
+    """Probability that no distractor beats the true caption, over all draws of distractors.
 
-    P(hit) = C(M - g, k) / C(M, k)
+    P(hit) = C(M - g, k) / C(M, k), without replacement
+    P(hit) = (1 - g / M)^k, with replacement
 
     Args:
         above: g, int, any shape: captions of the pool that score at least as high as the true one.
         others: M, int, broadcastable: captions of the pool that may be drawn.
-        distractors: k, int, broadcastable: how many are drawn, at most M.
+        distractors: k, int, broadcastable: how many are drawn, without replacement at most M.
+        replacement: whether a caption can be drawn more than once.
 
     Returns:
-        float64 in [0, 1], broadcast; with k = M it is 1 where g = 0 and else 0.
+        float64 in [0, 1], broadcast; without replacement and with k = M it is 1 where g = 0 and else 0.
 
-    Source: hypergeometric; the setting is Park et al. 2021's R-Precision with 99 distractors.
+    Source: hypergeometric, or independent draws as in the code of Park et al. 2021 (R-Precision, 99 distractors).
     """
     shape = np.broadcast_shapes(np.shape(above), np.shape(others), np.shape(distractors))
     g, m, k = (np.broadcast_to(np.asarray(x, np.float64), shape) for x in (above, others, distractors))
+    if replacement:
+        return np.asarray((1.0 - g / np.maximum(m, 1.0)) ** k)
     result = np.ones(shape)
     for i in range(int(g.max(initial=0))):
         # C(m-i-1, k) / C(m-i, k) = (m - i - k) / (m - i)
@@ -72,15 +77,15 @@ class RPrecision(MeanMetric):
         truth = np.einsum("btd,bd->bt", frames, texts.embeddings[prompts])[..., None]
         margin = frames @ pool.embeddings.T - truth
         own = _same_caption(texts, pool, prompts)
-        distractors = conditions.profile.candidates - 1
-        columns = {"value": _percent(margin, ~own, distractors)}
+        profile = conditions.profile
+        columns = {"value": _percent(margin, ~own, profile)}
         columns["tied"] = 100.0 * ((abs(margin) <= TIE) & ~own[:, None]).any(axis=-1).mean(axis=-1)
         if pool.groups is not None:
-            columns["motion_merged"] = _percent(margin, ~own & ~_same_group(own, pool.groups), distractors)
+            columns["motion_merged"] = _percent(margin, ~own & ~_same_group(own, pool.groups), profile)
         return columns
 
     def _context(self, evidence: MeanEvidence, conditions: Conditions) -> dict[str, float]:
-        beside = {"chance": 100.0 / conditions.profile.candidates}
+        beside = {"chance": _chance(conditions.profile, len(self._pool(conditions)[1].captions) - 1)}
         if "motion_merged" in evidence.columns:
             beside["motion_merged"] = evidence.mean("motion_merged")
         return beside
@@ -96,6 +101,7 @@ class RPrecision(MeanMetric):
             "pool": pool.digest,
             "pool_size": len(pool.captions),
             "candidates": conditions.profile.candidates,
+            **({"replacement": True} if conditions.profile.replacement else {}),
             "ties": "pessimistic",
             "duplicates": "merged",
         }
@@ -104,11 +110,12 @@ class RPrecision(MeanMetric):
         texts = self._texts(conditions)
         if texts.pool is None:
             raise missing(self.name, "a pool of captions")
-        candidates = conditions.profile.candidates
-        if len(texts.pool.captions) < candidates:
+        profile, held = conditions.profile, len(texts.pool.captions)
+        needed = 2 if profile.replacement else profile.candidates
+        if held < needed:
             raise ConfigError(
-                f"{self.name} draws {candidates - 1} distractors; the pool has {len(texts.pool.captions)} different "
-                f"captions, at least {candidates} are needed. Give a larger pool."
+                f"{self.name} draws {profile.candidates - 1} distractors; the pool has {held} different captions, "
+                f"at least {needed} are needed. Give a larger pool."
             )
         return texts, texts.pool
 
@@ -126,8 +133,19 @@ def _same_group(own: NDArray[np.bool_], groups: Integers) -> NDArray[np.bool_]:
     return np.asarray((group[:, None] == groups) & own.any(axis=1, keepdims=True))
 
 
-def _percent(margin: Array, allowed: NDArray[np.bool_], distractors: int) -> Array:
+def _percent(margin: Array, allowed: NDArray[np.bool_], profile: Profile) -> Array:
     """[B] mean over frames of 100 P(hit); margin [B, T, M] = cosine less the true one's, allowed [B, M]."""
     above = ((margin >= -TIE) & allowed[:, None]).sum(axis=-1)
     others = allowed.sum(axis=-1)[:, None]
-    return np.asarray(100.0 * expected_precision(above, others, np.minimum(distractors, others)).mean(axis=-1))
+    k = np.asarray(profile.candidates - 1)
+    drawn = k if profile.replacement else np.minimum(k, others)
+    return np.asarray(100.0 * expected_precision(above, others, drawn, profile.replacement).mean(axis=-1))
+
+
+def _chance(profile: Profile, others: int) -> float:
+    """100 P(hit) of a true caption whose rank among the others is drawn evenly."""
+    if not profile.replacement:
+        return 100.0 / profile.candidates
+    every = np.arange(others + 1)
+    hits = expected_precision(every, np.asarray(others), np.asarray(profile.candidates - 1), replacement=True)
+    return float(100.0 * hits.mean())

@@ -16,7 +16,7 @@ from ivbench.metrics import FeatureSource
 from ivbench.metrics.base import ExtractorKind
 from ivbench.results.store import Store
 from ivbench.run.folder_features import FolderFeatures, extract_folder
-from ivbench.run.folder_items import Item, find_items
+from ivbench.run.folder_items import Item, fewest_frames, find_items
 from ivbench.run.progress import Reporter
 from ivbench.zoo import read_card
 
@@ -116,7 +116,7 @@ class Extraction:
     def set_digest(self, kind: ExtractorKind, found: FolderFeatures) -> str:
         """Of a reference set: over its contents and, where it decides, where its clips start."""
         clip = self.clip(kind)
-        return digest([found.digest, None if clip is None else clip.model_dump(mode="json")])
+        return digest([found.digest, None if clip is None else clip.model_dump(mode="json", exclude_none=True)])
 
     def _load(self, kind: ExtractorKind) -> Extractor:
         if kind == "motion":
@@ -129,7 +129,7 @@ class Extraction:
         if kind == "image_text":
             return self._clip()
         choice = self.profile.network(kind)
-        weights = find_weights(choice.name, self._choices.weights)
+        weights = find_weights(choice.name, self._choices.weights, fetch=self._reporter.say)
         made: Extractor = registry.load("network", choice.name)(weights, choice, self._choices.device)
         return made
 
@@ -139,7 +139,7 @@ class Extraction:
             raise ConfigError(
                 f'profile "{self.profile.name}" names no CLIP model. Name another profile, or an extractor of the zoo.'
             )
-        return load_clip(choice, self._choices.weights.get("clip"), self._choices.device)
+        return load_clip(choice, self._choices.weights.get("clip"), self._choices.device, fetch=self._reporter.say)
 
 
 def clip_in_words(choice: ClipChoice | None) -> str:
@@ -148,13 +148,15 @@ def clip_in_words(choice: ClipChoice | None) -> str:
         return "whole video"
     every = "" if choice.every == 1 else f", every {choice.every}th"
     start = "" if choice.reference_start == "first" else "; of reference videos from a random place"
-    return f"first {choice.frames} frames{every}{start}"
+    long = "" if choice.shortest is None else f"; of videos of {choice.shortest} frames or more"
+    first = "" if choice.videos is None else f"; of the first {choice.videos} videos"
+    return f"first {choice.frames} frames{every}{start}{long}{first}"
 
 
 def _none_left(folder: Path, found: FolderFeatures, choice: ClipChoice | None) -> str:
     if found.too_short and choice is not None:
         return (
-            f"no video of {folder} has the {(choice.frames - 1) * choice.every + 1} frames of a clip: "
+            f"no video of {folder} has the {fewest_frames(choice)} frames of a clip: "
             f"{len(found.too_short)} are too short, {len(found.failed)} could not be read. Name another profile."
         )
     return f"no file of {folder} could be read; the first: {next(iter(found.failed.values()))}"

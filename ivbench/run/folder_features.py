@@ -51,6 +51,7 @@ class FolderFeatures:
         failed: path -> why it has none.
         too_short: paths of videos with fewer frames than a clip.
         computed: groups of features that were computed and not found in the store.
+        passed_over: videos behind those that the profile takes, which nobody looked at.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -59,6 +60,16 @@ class FolderFeatures:
     failed: dict[str, str] = field(default_factory=dict)
     too_short: list[str] = field(default_factory=list)
     computed: int = 0
+    passed_over: int = 0
+
+    def add(self, other: FolderFeatures) -> None:
+        """Take in what was found of the videos behind these."""
+        self.items += other.items
+        self.features += other.features
+        self.shapes += other.shapes
+        self.failed |= other.failed
+        self.too_short += other.too_short
+        self.computed += other.computed
 
     @property
     def digest(self) -> str:
@@ -80,7 +91,7 @@ def extract_folder(
     reporter: Reporter,
     name: str,
 ) -> FolderFeatures:
-    """Features of a folder's videos, from the store where it has them.
+    """Features of a folder's videos, or of the first so many that have a clip, from the store where it has them.
 
     Args:
         items: of the folder.
@@ -91,10 +102,30 @@ def extract_folder(
         reporter: told of progress.
         name: of the phase.
     """
+    if choice is None or choice.videos is None:
+        return _extracted(items, extractor, choice, is_reference, store, reporter, name)
+    result, rest = FolderFeatures(), list(items)
+    while rest and len(result.items) < choice.videos:
+        wanted = choice.videos - len(result.items)
+        part, rest = rest[:wanted], rest[wanted:]
+        result.add(_extracted(part, extractor, choice, is_reference, store, reporter, name))
+    result.passed_over = len(rest)
+    return result
+
+
+def _extracted(
+    items: Sequence[Item],
+    extractor: Extractor,
+    choice: ClipChoice | None,
+    is_reference: bool,
+    store: Store,
+    reporter: Reporter,
+    name: str,
+) -> FolderFeatures:
     phase = reporter.phase(name, len(items))
     known: dict[str, tuple[Floats, Shape] | str] = {}
     result = FolderFeatures()
-    clip = {} if choice is None else choice.model_dump(mode="json")
+    clip = {} if choice is None else choice.model_dump(mode="json", exclude={"videos"}, exclude_none=True)
     for group in buckets(items):
         payload = {
             "kind": "folder-features",

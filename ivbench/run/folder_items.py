@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ivbench.config import ClipChoice, digest, file_digest
 from ivbench.data.video_files import Video, find_videos, natural, read_video
 
-__all__ = ["Item", "buckets", "clip_of", "find_items", "read_clip"]
+__all__ = ["Item", "buckets", "clip_of", "fewest_frames", "find_items", "read_clip"]
 
 _CLIP_SEED = 0
 _BUCKET = 32
@@ -63,8 +63,7 @@ def read_clip(item: Item, choice: ClipChoice | None, is_reference: bool) -> Vide
     if choice is None:
         return read_video(item.path)
     random = is_reference and choice.reference_start == "random"
-    length = (choice.frames - 1) * choice.every + 1
-    video = read_video(item.path, None if random else length)
+    video = read_video(item.path, None if random else fewest_frames(choice))
     picked = clip_of(len(video.frames), choice, item.digest if random else None)
     return None if picked is None else Video(video.frames[picked], video.fps)
 
@@ -77,14 +76,18 @@ def clip_of(frames: int, choice: ClipChoice, place: str | None = None) -> NDArra
         choice: how many, and every which.
         place: a digest that a random start is drawn from; None: the clip begins with the video.
     """
-    length = (choice.frames - 1) * choice.every + 1
-    if frames < length:
+    if frames < fewest_frames(choice):
         return None
-    start = 0
+    start, length = 0, (choice.frames - 1) * choice.every + 1
     if place is not None:
         key = int(hashlib.sha256(f"{_CLIP_SEED}/{place}".encode()).hexdigest()[:16], 16)
         start = int(np.random.Generator(np.random.Philox(key=key)).integers(0, frames - length + 1))
     return start + choice.every * np.arange(choice.frames, dtype=np.int64)
+
+
+def fewest_frames(choice: ClipChoice) -> int:
+    """Frames that a video must have."""
+    return max((choice.frames - 1) * choice.every + 1, choice.shortest or 0)
 
 
 def _digest(path: Path) -> str:

@@ -307,6 +307,8 @@ def _left_out(side: str, found: FolderFeatures) -> list[str]:
     notes = []
     if found.failed:
         notes.append(f"{len(found.failed)} {side} files could not be read and are left out")
+    if found.passed_over:
+        notes.append(f"{found.passed_over} {side} videos behind the first {len(found.items)} are passed over")
     if found.too_short:
         notes.append(f"{len(found.too_short)} {side} videos are too short for a clip and are left out")
     return notes

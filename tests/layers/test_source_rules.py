@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "ivbench").rglob("*.py"))
 FRAMEWORK_OF = {"torch": "torch", "torchvision": "torch", "jax": "jax", "jaxlib": "jax", "ray": "ray"}
 NEVER_AT_MODULE_LEVEL = {
-    *("transformers", "open_clip", "altair", "vl_convert", "av", "psutil"),
-    *("mlflow", "pyarrow", "tensorboard", "wandb"),
+    *("transformers", "open_clip", "timm", "altair", "vl_convert", "av", "psutil"),
+    *("tensorflow", "onnxruntime", "pooch", "mlflow", "pyarrow", "tensorboard", "wandb"),
 }
 
 

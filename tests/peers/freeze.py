@@ -11,7 +11,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
-import material  # noqa: E402 - found by the line above
+import clip_material  # noqa: E402 - found by the line above
+import material  # noqa: E402
 import numpy as np  # noqa: E402
 import packages  # noqa: E402
 
@@ -35,7 +36,7 @@ def main() -> None:
     np.savez_compressed(GOLDEN / "peers.npz", **arrays)
     with tempfile.TemporaryDirectory() as name:
         values = _ask(Path(name), sides)
-    names = ("pytorch-fid", "torch-fidelity", "clean-fid", "torchmetrics", "cd-fvd", "torch", "scipy")
+    names = ("pytorch-fid", "torch-fidelity", "clean-fid", "torchmetrics", "cd-fvd", "torch", "scipy", "transformers")
     record = {"command": COMMAND, "source": {name: version(name) for name in names}, "values": values}
     (GOLDEN / "peers.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -43,6 +44,8 @@ def main() -> None:
 def _ask(folder: Path, sides: dict[str, tuple[list[material.Frames], list[material.Frames]]]) -> dict[str, float]:
     generated, reference = (material.write_images(folder / side, images) for side, (images, _) in sides.items())
     weights, script = material.inception_file(folder), material.nvidia_file(folder)
+    videos = [[video[::4] for video in clips] for _, clips in sides.values()]
+    of_videos = packages.fid_of_videos(*videos, weights)
     fidelity = packages.torch_fidelity(generated, reference, weights, fid=True, kid=True, **SUBSETS)
     return {
         "frame_fid pytorch-fid": packages.pytorch_fid(generated, reference, weights),
@@ -57,6 +60,14 @@ def _ask(folder: Path, sides: dict[str, tuple[list[material.Frames], list[materi
         ),
         "frame_fid torchmetrics": packages.torchmetrics(generated, reference, True, weights),
         "frame_fid torchmetrics-no-antialias": packages.torchmetrics(generated, reference, False, weights),
+        "frame_fid_video_average vdm-fid-avg": of_videos["vdm-fid-avg"],
+        "frame_fid_first_frame first-frame-fid": of_videos["first-frame-fid"],
+        "clip_score torchmetrics-clipscore": packages.torchmetrics_clip_score(
+            sides["generated"][0], clip_material.CAPTIONS
+        ),
+        "clip_score torchmetrics-clipscore, a long text": packages.torchmetrics_clip_score(
+            sides["generated"][0], [*clip_material.CAPTIONS[:3], clip_material.LONG]
+        ),
         "fvd cd-fvd-i3d": packages.cd_fvd(sides["generated"][1], sides["reference"][1], material.i3d_file(folder)),
     }
 

@@ -122,3 +122,44 @@ def write_videos(folder: Path, videos: list[Frames]) -> Path:
     for number, video in enumerate(videos):
         np.save(folder / f"{number:03}.npy", video)
     return folder
+
+
+class _SmallDetector(nn.Module):
+    """The interface of i3d_torchscript.pt on a small network: it rescales and resizes, and gives 400 features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(3, 16, (3, 7, 7), (1, 4, 4))
+        self.out = nn.Linear(16, 400)
+
+    def forward(self, x: Tensor, rescale: bool = True, resize: bool = True, return_features: bool = False) -> Tensor:
+        x = x.to(torch.float32)
+        if rescale:
+            x = 2.0 * x / 255.0 - 1.0
+        if resize:
+            shape = [x.shape[2], 64, 64]
+            x = nn.functional.interpolate(x, size=shape, mode="trilinear", align_corners=False)
+        logits = self.out(torch.relu(self.conv(x)).mean((3, 4)).transpose(1, 2)).tanh().mean(1)
+        return logits if return_features else logits.softmax(1)
+
+
+def stylegan_file(folder: Path) -> Path:
+    """A small network in the form of StyleGAN-V's TorchScript."""
+    net = _SmallDetector()
+    net.load_state_dict(random_state(net, 4))
+    path = folder / "i3d_torchscript.pt"
+    torch.jit.script(net.eval()).save(str(path))
+    return path
+
+
+def long_videos(generated: list[Frames], reference: list[Frames]) -> dict[str, list[Frames]]:
+    """Videos of 122 to 150 frames, to and fro over short ones; one real video is too short for 128 frames."""
+    lengths = {"generated": (128, 131, 140, 129, 150), "reference": (150, 122, 133, 128, 139)}
+    found = {}
+    for side, videos in (("generated", generated), ("reference", reference)):
+        there = [np.concatenate([video, video[-2:0:-1]]) for video in videos]
+        found[side] = [
+            np.ascontiguousarray(np.roll(there[i % len(there)], 3 * i, axis=0)[np.arange(n) % len(there[0])])
+            for i, n in enumerate(lengths[side])
+        ]
+    return found

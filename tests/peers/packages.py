@@ -68,6 +68,29 @@ def clean_fid(generated: Path, reference: Path, mode: str, weights: Path, torchs
         )
 
 
+def fid_of_videos(
+    generated: list[NDArray[np.uint8]], reference: list[NDArray[np.uint8]], weights: Path
+) -> dict[str, float]:
+    """FID of averaged and of first frames' features: torch-fidelity's network and resize, pytorch-fid's distance."""
+    from pytorch_fid.fid_score import calculate_frechet_distance
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    net = FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=str(weights))
+
+    def features(video: NDArray[np.uint8]) -> NDArray[np.float64]:
+        with torch.no_grad():
+            return net(torch.from_numpy(video).permute(0, 3, 1, 2))[0].double().numpy()
+
+    sides = [[features(video) for video in side] for side in (generated, reference)]
+    found = {}
+    for name, of_video in (("vdm-fid-avg", lambda f: f.mean(0)), ("first-frame-fid", lambda f: f[0])):
+        rows = [np.stack([of_video(one) for one in side]) for side in sides]
+        moments = [moment for side in rows for moment in (side.mean(0), np.cov(side, rowvar=False))]
+        with quiet():
+            found[name] = float(calculate_frechet_distance(*moments))
+    return found
+
+
 def torchmetrics(generated: Path, reference: Path, antialias: bool, weights: Path) -> float:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -77,6 +100,26 @@ def torchmetrics(generated: Path, reference: Path, antialias: bool, weights: Pat
             image = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
             metric.update(image[None], real=real)
     return float(metric.compute())
+
+
+def torchmetrics_clip_score(images: list[NDArray[np.uint8]], captions: list[str]) -> float:
+    """With transformers' CLIP and its processor, as by default; the weights are `clip_material`'s."""
+    import clip_material
+    from torchmetrics.functional.multimodal import clip_score
+    from transformers import CLIPImageProcessor, CLIPProcessor
+
+    model = clip_material.hugging_face_model()
+    for side in ("image", "text"):  # transformers 5 gives them packed; torchmetrics expects the tensors
+        packed = getattr(model, f"get_{side}_features")
+        setattr(model, f"get_{side}_features", lambda *given, packed=packed: _unpacked(packed(*given)))
+    processor = CLIPProcessor(CLIPImageProcessor(), clip_material.hugging_face_tokenizer())
+    tensors = [torch.from_numpy(image).permute(2, 0, 1) for image in images]
+    with torch.no_grad():
+        return float(clip_score(tensors, captions, lambda: (model, processor)))
+
+
+def _unpacked(features: Any) -> torch.Tensor:
+    return getattr(features, "pooler_output", features)
 
 
 def cd_fvd(generated: list[NDArray[np.uint8]], reference: list[NDArray[np.uint8]], weights: Path) -> float:

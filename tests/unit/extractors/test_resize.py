@@ -69,6 +69,7 @@ def test_torchs_antialiased_kernels_are_torchs(kernel: str, mode: str) -> None:
     ("fit", "height", "width", "scaled"),
     [
         ("crop", 45, 70, (32, 49)),  # 49.8 down
+        ("crop-floor", 45, 70, (32, 49)),
         ("crop-ceil", 45, 70, (32, 50)),
         ("crop", 70, 45, (49, 32)),
         ("crop-ceil", 70, 45, (50, 32)),
@@ -82,6 +83,13 @@ def test_a_crop_takes_the_centre_of_the_shorter_side_scaled(
     whole = functional.interpolate(pixels, scaled, mode="bilinear", align_corners=False)
     top, left = (round(e / 2) if fit == "crop" else e // 2 for e in (scaled[0] - 32, scaled[1] - 32))
     torch.testing.assert_close(resize(pixels, step(fit=fit)), whole[..., top : top + 32, left : left + 32])
+
+
+def test_torchs_bytes_are_torchs_own_resize_of_8_bit_images() -> None:
+    expected = functional.interpolate(PIXELS.to(torch.uint8), (20, 20), mode="bicubic", antialias=True)
+    got = resize(PIXELS, step(kernel="torch-bicubic-bytes", size=20))
+    assert torch.equal(got, expected.float())
+    assert not torch.equal(got, resize(PIXELS, step(kernel="torch-bicubic-antialias", size=20)).clamp(0, 255).round())
 
 
 def test_truncation_goes_down_to_whole_levels_and_keeps_what_is_whole() -> None:

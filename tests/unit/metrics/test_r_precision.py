@@ -43,6 +43,23 @@ def test_the_expectation_is_what_drawing_distractors_gives() -> None:
     np.testing.assert_allclose(value, drawn, atol=2.5)
 
 
+def test_with_replacement_distractors_are_independent_draws() -> None:
+    value = expected_precision(np.array([0, 3, 479]), np.array(479), np.array(99), replacement=True)
+    np.testing.assert_allclose(value, [1.0, (476 / 479) ** 99, 0.0], rtol=1e-12)
+    images = EMBEDDINGS[:4, None] + GENERATOR.normal(scale=2.0, size=(4, 2, 6))
+    texts = Texts.of(CAPTIONS[:4], EMBEDDINGS[:4], Pool.merged(CAPTIONS[:10], EMBEDDINGS[:10]))
+    many = Profile(name="many", version=1, candidates=25, replacement=True)  # more than the pool has
+    chosen = conditions(texts=texts, profile=many)
+    found = RPrecision().values(images, np.arange(4), chosen)["value"]
+    unit = EMBEDDINGS[:10] / np.linalg.norm(EMBEDDINGS[:10], axis=1, keepdims=True)
+    cosines = images @ unit.T
+    above = (cosines > np.stack([cosines[i, :, i : i + 1] for i in range(4)])).sum(-1)
+    np.testing.assert_allclose(found, 100 * ((1 - above / 9) ** 24).mean(1), rtol=1e-9)
+    only = Texts.of(CAPTIONS[:1], EMBEDDINGS[:1], Pool.merged(CAPTIONS[:1], EMBEDDINGS[:1]))
+    with pytest.raises(ConfigError, match="at least 2 are needed"):
+        RPrecision().values(images[:1], np.arange(1), conditions(texts=only, profile=many))
+
+
 def test_frames_that_are_their_caption_always_hit_and_their_opposite_never() -> None:
     pool = Pool.merged(CAPTIONS, EMBEDDINGS)
     assert columns(pool, EMBEDDINGS[:, None])["value"].tolist() == [100.0] * 30

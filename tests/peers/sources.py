@@ -1,0 +1,177 @@
+"""Numbers of published code that is in no package registry, run as it is from clones, with our random weights put in.
+
+Needs `clip-anytorch` (OpenAI's CLIP), scikit-learn, pandas and omegaconf beside the environment `peers`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import pickle
+import random
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import clip_material
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from packages import quiet
+
+COMMITS = {
+    "jmhessel/clipscore": "1036465276513621f77f1c2208d742e4a430781f",
+    "Seth-Park/comp-t2i-dataset": "8990e6efb448851cb5116b63101c562caf1cb619",
+    "universome/stylegan-v": "3fecd69c602e1cda204357201461c0fb0a634909",
+}
+
+
+@contextlib.contextmanager
+def importing(clone: Path, **absent: Any) -> Iterator[None]:
+    """The clone's modules can be imported inside, and are forgotten after; `absent` stand in for libraries."""
+    path, own = list(sys.path), {entry.stem for entry in clone.iterdir()}
+    hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in own}
+    sys.path.insert(0, str(clone))
+    sys.modules.update(absent)
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name in [name for name in sys.modules if name.partition(".")[0] in own or name in absent]:
+            del sys.modules[name]
+        sys.modules.update(hidden)
+
+
+def hessel(clone: Path, images: list[Path], captions: list[str]) -> list[float]:
+    """CLIPScore of each image with its caption by clipscore.py."""
+    from clip.model import build_model
+
+    model = build_model(clip_material.clip_state(clip_material.VIT)).float().eval()
+    with importing(clone, generation_eval_utils=types.ModuleType("generation_eval_utils")), quiet():
+        clipscore = importlib.import_module("clipscore")
+        _, scores, _ = clipscore.get_clip_score(model, [str(path) for path in images], captions, "cpu")
+    return [float(score) for score in scores]
+
+
+def park(clone: Path, folder: Path, images: list[Path], captions: list[str], draws: int) -> dict[str, Any]:
+    """R-Precision by comp-t2i-dataset's dataset, tokens, model and prediction: each image is its own class.
+
+    Returns:
+        `hits`: the share of hits over draws of 99 captions, an image each; `above`: how many other captions score at
+        least as high as the true one, an image each, from the same logits.
+    """
+    names = [f"{i:03}" for i in range(len(images))]
+    place = folder / "data" / "ours" / "colour"
+    place.mkdir(parents=True)
+    notes = {name: {0: {"text": text}} for name, text in zip(names, captions, strict=True)}
+    for file, held in (("data.pkl", notes), ("split.pkl", {"test_seen": names})):
+        (place / file).write_bytes(pickle.dumps(held))
+    lightning = types.ModuleType("pytorch_lightning")
+    lightning.LightningModule = torch.nn.Module  # type: ignore[attr-defined]
+    with importing(clone, pytorch_lightning=lightning), quiet():
+        clip = importlib.import_module("clip.clip")
+        made = importlib.import_module("clip.model").build_model(clip_material.clip_state(clip_material.RESNET))
+        with mock.patch.object(clip, "load", return_value=(made, clip._transform(224))):
+            model = importlib.import_module("models.clip_r_precision").CLIPRPrecision().eval()
+        dataset = importlib.import_module("datasets").BaseDataset(
+            str(folder / "data"), "ours", "colour", "test_seen", model.preprocess, clip.tokenize
+        )
+        dataset.preprocess_text = lambda text: text.strip().lower()  # as both of its data sets
+        return _predictions(model, dataset, names, images, draws)
+
+
+@torch.no_grad()
+def _predictions(model: Any, dataset: Any, names: list[str], images: list[Path], draws: int) -> dict[str, Any]:
+    """What make_clip_prediction.py does, but for a GPU; texts are embedded once."""
+    from PIL import Image
+
+    pixels = torch.cat([dataset.image_transform(Image.open(path).convert("RGB"))[None] for path in images])
+    own = torch.cat([dataset.get_text(name, 0) for name in names])
+    seen, said = (side / side.norm(dim=-1, keepdim=True) for side in model(pixels, own))
+    logits = (model.logit_scale.exp() * seen @ said.t()).double()
+    rows = {tuple(tokens.tolist()): row for row, tokens in enumerate(own)}
+    random.seed(0)
+    hits = []
+    for number, name in enumerate(names):
+        found = 0
+        for _ in range(draws):
+            others = [rows[tuple(tokens.tolist())] for tokens in dataset.get_mismatched_caption(name)]
+            scores = logits[number, [number, *others]]
+            found += int(torch.argsort(scores, descending=True)[0].item() == 0)
+        hits.append(found / draws)
+    truth = logits.diagonal()[:, None]
+    return {"draws": draws, "hits": hits, "above": ((logits >= truth).sum(1) - 1).tolist()}
+
+
+def stylegan_v(
+    clone: Path, generated: Path, reference: Path, script: Path, metric: str, start: Callable[[str, int], int]
+) -> float:
+    """FVD of two folders of folders of frames by calc_metrics_for_dataset's way in.
+
+    Args:
+        clone: of the repository.
+        generated, reference: folders of folders of PNG files.
+        script: the TorchScript.
+        metric: fvd2048_16f, fvd2048_128f, fvd2048_128f_subsample8f.
+        start: (video's name, places) -> the place at which a reference clip starts, in the place of a random draw.
+    """
+    with importing(clone), contextlib.ExitStack() as stack:
+        stack.enter_context(importing(clone / "src"))
+        stack.enter_context(quiet())
+        from omegaconf import OmegaConf
+
+        metric_main = importlib.import_module("src.metrics.metric_main")
+        utilities = importlib.import_module("src.metrics.metric_utils")
+        dataset = importlib.import_module("training.dataset")
+        detector = torch.jit.load(str(script)).eval()
+        stack.enter_context(mock.patch.object(utilities, "get_feature_detector", return_value=detector))
+        stack.enter_context(mock.patch.object(dataset.VideoFramesFolderDataset, "__getitem__", _placed(dataset, start)))
+        sides = [
+            {
+                "class_name": "training.dataset.VideoFramesFolderDataset",
+                "path": str(folder),
+                "cfg": OmegaConf.create({"max_num_frames": 10000}),
+                "xflip": False,
+                "resolution": 128,
+                "use_labels": False,
+            }
+            for folder in (reference, generated)
+        ]
+        found = metric_main.calc_metric(
+            metric=metric,
+            dataset_kwargs=utilities.dnnlib.EasyDict(sides[0]),
+            gen_dataset_kwargs=utilities.dnnlib.EasyDict(sides[1]),
+            generator_as_dataset=True,
+            num_gpus=1,
+            rank=0,
+            device=torch.device("cpu"),
+            cache=False,
+        )
+    return float(found.results[metric])
+
+
+def _placed(dataset: Any, start: Callable[[str, int], int]) -> Any:
+    """The data set's own `__getitem__`, its random draw answered by `start`."""
+    own = dataset.VideoFramesFolderDataset.__getitem__
+
+    def item(self: Any, number: int) -> Any:
+        name = Path(self._video_idx2frames[self._raw_idx[number]][0]).parent.name
+        with mock.patch.object(dataset.random, "randint", lambda low, high: low + start(name, high - low + 1)):
+            return own(self, number)
+
+    return item
+
+
+def frames(folder: Path, videos: list[NDArray[np.uint8]]) -> Path:
+    """A folder of folders of PNG files."""
+    from PIL import Image
+
+    for number, video in enumerate(videos):
+        place = folder / f"{number:03}"
+        place.mkdir(parents=True)
+        for t, frame in enumerate(video):
+            Image.fromarray(frame).save(place / f"{t:04}.png")
+    return folder

@@ -1,0 +1,35 @@
+"""CLIP score: torchmetrics' own code on transformers' CLIP, and the profile of its name on open_clip's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import clip_material
+import material
+import packages
+import pytest
+
+for _needed in ("torchmetrics", "transformers", "skimage"):
+    pytest.importorskip(_needed)
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages, on today's libraries
+
+from ivbench.results.store import Store  # noqa: E402 - after the packages were found
+from ivbench.run import Silent  # noqa: E402
+from ivbench.run.folder_extraction import Choices  # noqa: E402
+from ivbench.run.folder_scoring import FolderRequest, score_folders  # noqa: E402
+
+
+@pytest.mark.parametrize("last", ["a rocket, 3 clouds & a tower", clip_material.LONG])
+def test_torchmetrics_clip_score_is_theirs(last: str, tmp_path: Path) -> None:
+    images = material.crops(6, 3, 0.0, material.photographs())
+    captions = [*clip_material.CAPTIONS[:3], *clip_material.CAPTIONS[1:3], last]
+    theirs = packages.torchmetrics_clip_score(images, captions)
+    folder = material.write_images(tmp_path / "generated", images)
+    named = dict(zip(sorted(path.name for path in folder.iterdir()), captions, strict=True))
+    (tmp_path / "captions.json").write_text(json.dumps(named))
+    choices = Choices("torchmetrics-clipscore", {"clip": clip_material.clip_folder(tmp_path / "clip")})
+    request = FolderRequest(folder, None, ("clip_score",), choices, str(tmp_path / "captions.json"))
+    found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
+    assert theirs > 0
+    assert found.results.cells[0].scores[0].value == pytest.approx(theirs, rel=1e-4)

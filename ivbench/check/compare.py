@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,11 +62,13 @@ class Comparison:
 
     Attributes:
         changes: in the order of the old file.
-        missing: "cell: what" of the old file that the new one lacks, with the reason.
+        missing: "cell: what" of the old file that the new one lacks, with the reason: a cell, a metric, a prompt.
         added: labels of cells that only the new file has.
         cells: labels of the old file's cells.
         prompts: of both suites.
         conflicts: "cell: why" of scores that have other protocols in the two files, where these are not refused.
+        altered: "cell: what" of cells that have one label and other settings.
+        same_noise: the seeds of both files agree.
     """
 
     changes: tuple[Change, ...]
@@ -75,6 +77,8 @@ class Comparison:
     cells: tuple[str, ...]
     prompts: int
     conflicts: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+    same_noise: bool = False
 
 
 def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
@@ -84,24 +88,27 @@ def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
 
     Args:
         old, new: whole files.
-        refuse: whether a metric that has another protocol in the two files is an error, or left out and said.
+        refuse: whether what can't be compared is an error, or left out and said: a metric that has another protocol
+            in the two files, files without a common cell.
 
     Raises:
         ProtocolError: a metric has another protocol in the two files and is refused; names the fields.
-        ConfigError: the files share no cell.
+        ConfigError: the files share no cell, and that is refused.
     """
     cells = {cell.label: cell for cell in new.cells}
     shared = [cell for cell in old.cells if cell.label in cells]
-    if not shared:
+    if not shared and refuse:
         ours, theirs = (", ".join(f'"{cell.label}"' for cell in results.cells) for results in (old, new))
         raise ConfigError(f"the files share no cell: old has {ours or 'none'}, new has {theirs or 'none'}.")
     changes: list[Change] = []
     conflicts: list[str] = []
+    altered: list[str] = []
     missing = [f"{cell.label}: no such cell" for cell in old.cells if cell.label not in cells]
     same_noise = old.suite.seeds == new.suite.seeds
     for cell in shared:
         other = cells[cell.label]
         missing += _lacking(cell, other)
+        altered += _altered(cell, other)
         for a, b in _scores(cell, other):
             try:
                 require_same_protocol(a, b)
@@ -110,10 +117,12 @@ def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
                     raise
                 conflicts.append(f"{cell.label}: {error}")
                 continue
+            missing += _lacking_prompts(cell, a, b)
             changes.append(Change(cell.label, a, b, paired(b, a), same_noise))
     known = tuple(cell.label for cell in old.cells)
     added = tuple(label for label in cells if label not in known)
-    return Comparison(tuple(changes), tuple(missing), added, known, len(old.suite.prompts), tuple(conflicts))
+    said = tuple(missing), added, known, len(old.suite.prompts), tuple(conflicts), tuple(altered)
+    return Comparison(tuple(changes), *said, same_noise)
 
 
 def _measure(score: Score) -> tuple[str, str]:
@@ -130,3 +139,30 @@ def _lacking(old: Cell, new: Cell) -> list[str]:
         return [f"{old.label}: stopped: {new.problem}"]
     found = {_measure(score) for score in new.scores}
     return [f"{old.label}: no {score.label}" for score in old.scores if _measure(score) not in found]
+
+
+def _lacking_prompts(cell: Cell, old: Score, new: Score) -> list[str]:
+    """A line where the old score has a video of a prompt, or of a group of prompts, and the new one has none."""
+    for what, rows in (("prompt", (old.by_prompt, new.by_prompt)), ("group", (old.influence, new.influence))):
+        before, after = (_present(side) for side in rows)
+        lost = sorted(before - after)
+        if before and after and lost:
+            where = f"{what} {lost[0] + 1}" + (f" and {len(lost) - 1} more" if len(lost) > 1 else "")
+            return [f"{cell.label}: {old.label} has no video of {where} of the prompts"]
+    return []
+
+
+def _present(rows: Sequence[Sequence[float | None]]) -> set[int]:
+    """The columns that have a value in some row."""
+    return {place for row in rows for place, value in enumerate(row) if value is not None}
+
+
+def _altered(old: Cell, new: Cell) -> list[str]:
+    """A line where two cells of one label differ in their settings; whose weights they have is what is compared."""
+    keys = sorted((old.settings.keys() | new.settings.keys()) - {"weights"})
+    differing = [
+        f"{key.replace('_', ' ')} {old.settings.get(key)} / {new.settings.get(key)}"
+        for key in keys
+        if old.settings.get(key) != new.settings.get(key)
+    ]
+    return [f"{old.label}: other settings: {', '.join(differing)}"] if differing else []

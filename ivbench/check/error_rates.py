@@ -14,12 +14,14 @@ from ivbench.check.judge import judge_changes
 from ivbench.check.power import POWER
 from ivbench.check.reruns import Reruns
 
-__all__ = ["ErrorRates", "MetricRates", "Rate", "error_rates"]
+__all__ = ["PAIRS_OF_A_SET", "ErrorRates", "MetricRates", "Rate", "error_rates"]
 
 _LEAST = 1e-9
 """A margin so small that every significant loss is a regression: the hardest case."""
 _SEARCH, _PRECISE = 150, 5e-3
 """Pairs of each step of the search for a loss of the stated size; how exact it is, as part of the way."""
+PAIRS_OF_A_SET = 25
+"""Pairs of one set of prompts, where intervals hold the prompts fixed."""
 
 
 @dataclass(frozen=True)
@@ -125,29 +127,43 @@ def _gate(labels: Iterable[str]) -> Gate:
 
 
 def _power(reruns: Reruns, label: str, trials: int) -> tuple[float, float, Rate]:
-    """(stated difference, loss, how often it was found) where the loss is as large as the stated difference."""
-    changes = _changes(reruns, label, range(trials), _stated_loss(reruns, label, min(trials, _SEARCH)))
+    """(stated difference, loss, how often it was found) where the loss is as large as the stated difference.
+
+    An interval that holds the prompts fixed promises its power for the loss on these very prompts, which differs
+    between sets of prompts by more than its noise: so every set has a loss of its own.
+    """
+    held_fixed = not _changes(reruns, label, range(1), 0.0, None)[0].new.by_prompt
+    changes: list[Change] = []
+    for drawn, numbers in _sets(trials) if held_fixed else [(None, range(trials))]:
+        far = _stated_loss(reruns, label, numbers[:_SEARCH], drawn)
+        changes += _changes(reruns, label, numbers, far, drawn)
     found = sum(change.verdict == "worse" for change in changes)
-    return *_stated_and_loss(changes), Rate(found, trials, POWER)
+    return *_stated_and_loss(changes), Rate(found, len(changes), POWER)
 
 
-def _stated_loss(reruns: Reruns, label: str, trials: int) -> float:
+def _sets(trials: int) -> list[tuple[int | None, range]]:
+    """Sets of prompts, by the number that draws them, each with its share of all trials."""
+    firsts = range(0, trials, PAIRS_OF_A_SET)
+    return [(first, range(first, min(first + PAIRS_OF_A_SET, trials))) for first in firsts]
+
+
+def _stated_loss(reruns: Reruns, label: str, numbers: range, drawn: int | None) -> float:
     """How far on the way to the worse cascade the mean loss is the mean stated difference; at most 1.
 
     Worse videos change the noise too, so the stated difference is that of the very pairs that have the loss.
     """
 
     def excess(far: float) -> float:
-        stated, loss = _stated_and_loss(_changes(reruns, label, range(trials), far))
+        stated, loss = _stated_and_loss(_changes(reruns, label, numbers, far, drawn))
         return loss - stated
 
     return 1.0 if excess(1.0) <= 0 else float(optimize.brentq(excess, 0.0, 1.0, xtol=_PRECISE))
 
 
-def _changes(reruns: Reruns, label: str, numbers: Iterable[int], far: float) -> list[Change]:
+def _changes(reruns: Reruns, label: str, numbers: Iterable[int], far: float, drawn: int | None) -> list[Change]:
     found = []
     for number in numbers:
-        old, new = reruns.files(number, 2, far, [label])
+        old, new = reruns.files(number, 2, far, [label], drawn)
         found.append(compare(old, new).changes[0])
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ivbench.check.error_rates import ErrorRates, MetricRates, Rate
+from ivbench.check.error_rates import PAIRS_OF_A_SET, ErrorRates, MetricRates, Rate
 
 __all__ = ["error_rates_page", "rate_rows"]
 
@@ -39,6 +39,8 @@ All metrics in one gate (Bonferroni) should raise an alarm at most 5 times in 10
 
 The new videos lie on the way from those of the first cell to those of the second, each from its own prompt and noise,
 so far that the mean loss is the difference that `compare` states as detectable. It should say "worse" 80 times in 100.
+Intervals of Frechet metrics hold the prompts fixed, so there each of {sets} sets of prompts has a loss of its own: how
+far the same change moves a Frechet distance differs between sets of prompts by more than its noise.
 
 {power}
 
@@ -86,6 +88,7 @@ def error_rates_page(rates: Sequence[ErrorRates], cascade: str, videos: str, cel
         worse=cells[1],
         trials=rates[0].together.trials,
         runs=rates[0].runs,
+        sets=-(-rates[0].together.trials // PAIRS_OF_A_SET),
         count=3 * len(metrics) + 2 * len(rates),
         alarms=_table(["prompts", "metric", "check", "compare"], alarms),
         gates=_table(["prompts", "false alarms", "a re-run passes"], gates),

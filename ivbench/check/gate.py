@@ -79,8 +79,17 @@ def measured_gate(comparison: Comparison, confidence: float = 0.95) -> Gate:
     samples) get no rule; see `without_rule`.
 
     Raises:
-        ConfigError: no metric decides, or a metric is the same in both files to the last bit.
+        ConfigError: no metric decides, a metric is the same in both files to the last bit, the files have the same
+            seeds, or the second lacks something of the first.
     """
+    lacking = (*comparison.missing, *comparison.altered)
+    if lacking:
+        raise ConfigError(f"the second file is no re-run of the first: {lacking[0]}. Run the same suite again.")
+    if comparison.same_noise:
+        raise ConfigError(
+            "the two files have the same seeds, so their difference is not the noise between runs. Use other seeds for "
+            "the second run."
+        )
     deciding = [change for change in comparison.changes if change.paired is not None and change.paired.decisive]
     alpha = (1 - confidence) / max(len(deciding), 1)
     margins: dict[str, float] = {}

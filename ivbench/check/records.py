@@ -78,6 +78,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "changes": [_change_record(change) for change in comparison.changes],
         "missing": list(comparison.missing),
         "added": list(comparison.added),
+        "altered": list(comparison.altered),
     }
 
 

@@ -74,7 +74,12 @@ class Reruns:
         return tuple(self._sides)
 
     def files(
-        self, number: int, count: int = 3, loss: float = 0.0, labels: Sequence[str] | None = None
+        self,
+        number: int,
+        count: int = 3,
+        loss: float = 0.0,
+        labels: Sequence[str] | None = None,
+        drawn: int | None = None,
     ) -> list[Results]:
         """The first files of three; without a loss no more than seeds differ.
 
@@ -84,10 +89,15 @@ class Reruns:
             loss: of the last one: how far the features of every video (of a mean, its value) lie on the way to those of
                 the worse cascade's video of the same prompt and noise; from 0 to 1.
             labels: of the metrics to score; None: all.
+            drawn: the number whose prompts they have; None: `number`.
         """
-        generator = np.random.Generator(np.random.Philox(key=[self._seed, number]))
         videos, prompts = self._shape
-        chosen = generator.integers(0, prompts, self.prompts)
+        generator, of_prompts = (
+            np.random.Generator(np.random.Philox(key=[self._seed, key]))
+            for key in (number, number if drawn is None else drawn)
+        )
+        chosen = of_prompts.integers(0, prompts, self.prompts)
+        generator.integers(0, prompts, self.prompts)  # the videos are drawn after the prompts
         order = generator.random((videos, self.prompts)).argsort(axis=0)
         wanted = self.labels if labels is None else labels
         found = []

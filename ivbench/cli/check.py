@@ -65,12 +65,16 @@ def check(
     for path in (junit_path, json_path, markdown_path):
         not_an_input(path, *files, gate_path)
     results = read_pair(baseline, new)
+    if init and update:
+        raise click.UsageError("--init writes the gate, --update the baseline. Give one of them.")
+    comparison = compare(*results, refuse=False)
     if update:
         not_an_input(files[0], files[1])
-        write_results(updated_baseline(*results), files[0])
+        made = updated_baseline(*results)
+        show_changes(comparison, results)
+        write_results(made, files[0])
         click.echo(files[0])
         return
-    comparison = compare(*results)
     if init:
         show_changes(comparison, results)
         _init(comparison, gate_path)

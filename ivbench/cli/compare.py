@@ -95,5 +95,7 @@ def show_changes(comparison: Comparison, results: tuple[Results, Results]) -> No
     print_rows(columns, rows, right=columns[2:-1])
     for line in comparison.missing:
         click.echo(f"missing in new: {line}")
+    for line in (*comparison.conflicts, *comparison.altered):
+        click.echo(f"differs: {line}")
     if comparison.added:
         click.echo(f"only in new: {', '.join(comparison.added)}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ivbench.errors import ConfigError
 from ivbench.metrics.base import or_none
 from ivbench.metrics.influence import Influence, noise_variance, student_interval
 from ivbench.metrics.intervals import bootstrap_interval
@@ -85,6 +86,7 @@ def paired(a: Score, b: Score) -> Paired | None:
 
     Raises:
         ProtocolError: the scores have different protocols; names the fields.
+        ConfigError: under one protocol they have values of other numbers of prompts.
     """
     require_same_protocol(a, b)
     decisive = a.decisive and b.decisive
@@ -108,6 +110,11 @@ def paired(a: Score, b: Score) -> Paired | None:
 def _by_prompt(a: Score, b: Score) -> Array:
     """[P] differences, run by run where the runs are as many, then the mean over runs; NaN where a side has none."""
     rows = [np.array(score.by_prompt, np.float64) for score in (a, b)]
+    if len(rows[0][0]) != len(rows[1][0]):
+        raise ConfigError(
+            f"{a.label} has values of {len(rows[0][0])} prompts in one file and of {len(rows[1][0])} in the other, "
+            "under one protocol: a file was damaged. Score its suite again."
+        )
     same_runs = len(rows[0]) == len(rows[1])
     return _mean(rows[0] - rows[1]) if same_runs else np.asarray(_mean(rows[0]) - _mean(rows[1]))
 

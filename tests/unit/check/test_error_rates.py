@@ -81,6 +81,19 @@ def test_the_same_seed_draws_the_same_files_and_other_videos_in_each() -> None:
     assert [score.metric for score in reruns.files(3, 1, labels=["FVD [probe]"])[0].cells[0].scores] == ["fvd"]
 
 
+def test_pairs_of_one_set_of_prompts_have_other_videos() -> None:
+    reruns = Reruns([population("r_precision")], prompts=30, runs=2)
+    (drawn,), (one,), (other,) = (reruns.files(number, 1, drawn=3) for number in (3, 4, 5))
+    assert drawn == reruns.files(3, 1)[0]
+    firsts = [np.array(file.cells[0].scores[0].by_prompt) for file in (drawn, one, other, reruns.files(4, 1)[0])]
+    assert not np.array_equal(firsts[1], firsts[2])
+    # Prompts differ in how often they are found: one set is nearer to itself than to another.
+    assert (
+        np.corrcoef(firsts[1].mean(0), firsts[2].mean(0))[0, 1]
+        > np.corrcoef(firsts[1].mean(0), firsts[3].mean(0))[0, 1]
+    )
+
+
 def test_a_loss_is_part_of_the_way_to_the_worse_videos() -> None:
     reruns = Reruns([population("clip_score")], prompts=30, runs=2)
     values = [reruns.files(3, 2, loss)[1].cells[0].scores[0].value for loss in (0.0, 0.5, 1.0)]

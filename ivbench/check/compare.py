@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -154,7 +155,7 @@ def _lacking_prompts(cell: Cell, old: Score, new: Score) -> list[str]:
 
 def _present(rows: Sequence[Sequence[float | None]]) -> set[int]:
     """The columns that have a value in some row."""
-    return {place for row in rows for place, value in enumerate(row) if value is not None}
+    return {place for row in rows for place, value in enumerate(row) if value is not None and not math.isnan(value)}
 
 
 def _altered(old: Cell, new: Cell) -> list[str]:

@@ -128,7 +128,9 @@ class Profile(Frozen):
         default=100, ge=2, description="of R-Precision: the true caption and this number less one of others"
     )
     replacement: bool = Field(
-        default=False, description="whether R-Precision's distractors are drawn with replacement, each by itself"
+        default=False,
+        exclude_if=lambda value: not value,  # so that ids from before it existed stand
+        description="whether R-Precision's distractors are drawn with replacement, each by itself",
     )
     frames: Network | None = Field(default=None, description="network of frame metrics")
     clips: Network | None = Field(default=None, description="network of clip metrics")

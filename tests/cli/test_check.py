@@ -13,7 +13,7 @@ import pytest
 
 from ivbench.cli.main import main
 from ivbench.results import read_results, write_results
-from tests.unit.check.results import CLIP, mean_score, pair, results
+from tests.unit.check.results import CLIP, mean_score, pair, rerun, results
 
 
 @pytest.fixture
@@ -48,7 +48,26 @@ def test_reports_for_machines_and_people_are_written(folder: Path, monkeypatch: 
     assert (folder / "check.md").read_text() == (folder / "summary.md").read_text()
 
 
+def test_a_file_of_another_protocol_gets_its_verdict_and_reports(folder: Path) -> None:
+    other = mean_score(np.ones((2, 60)), protocol="clip_score/ivbench@1+cc", fields={"prompts": "q", "generated": 120})
+    write_results(results({"w=0 ddim": [other]}), folder / "protocol" / "results.json")
+    for new in ("protocol", "other"):
+        assert main(["check", new, "--baseline", "old", "--junit", f"{new}.xml", "--json", f"{new}.json"]) == 2
+        assert json.loads((folder / f"{new}.json").read_text())["state"] == "missing"
+        assert int(ElementTree.parse(folder / f"{new}.xml").getroot().get("errors", "0")) >= 1
+
+
+def test_init_and_update_exclude_each_other(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "old" / "results.json").read_bytes()
+    assert main(["check", "again", "--baseline", "old", "--init", "--update", "--gate", "own.yaml"]) == 2
+    assert "Give one of them" in capsys.readouterr().err
+    assert (folder / "old" / "results.json").read_bytes() == before
+    assert not (folder / "own.yaml").exists()
+
+
 def test_init_writes_a_gate_that_a_re_run_passes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = read_results(folder / "again" / "results.json")
+    write_results(rerun({"w=0 ddim": again.cells[0].scores}), folder / "again" / "results.json")
     assert main(["check", "again", "--baseline", "old", "--init", "--gate", "own.yaml"]) == 0
     assert capsys.readouterr().out.endswith("own.yaml\n")
     assert main(["check", "again", "--baseline", "old", "--gate", "own.yaml"]) == 0

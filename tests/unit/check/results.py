@@ -77,6 +77,12 @@ def results(cells: Mapping[str, list[Score]], **changes: Any) -> Results:
     return Results(**(fields | changes))
 
 
+def rerun(cells: Mapping[str, list[Score]], **changes: Any) -> Results:
+    """A results file of these cells from other seeds."""
+    made = results(cells, **changes)
+    return made.model_copy(update={"suite": made.suite.model_copy(update={"seeds": [2, 3]})})
+
+
 def pair(
     generator: np.random.Generator, change: float = 0.0, prompts: int = 60, noise: float = 1.0
 ) -> tuple[Score, Score]:

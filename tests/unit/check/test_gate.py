@@ -29,7 +29,7 @@ from ivbench.check.power import detectable, units_needed
 from ivbench.config import canonical_json
 from ivbench.errors import ConfigError
 from ivbench.results.schema import Score
-from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair, results
+from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair, rerun, results
 
 GATE = Gate(rules=(Rule(metric=CLIP, margin=1.0),))
 
@@ -101,6 +101,56 @@ def fails_closed() -> list[tuple[str, Any, Any]]:
         ("a score that decides", whole, {"a": [mean_score(values)], "b": [mean_score(values, decisive=False)]}),
         ("the rule's metric", {"a": []}, {"a": []}),
     ]
+
+
+def without(score: Score, places: range) -> Score:
+    """A score that has no video of some prompts."""
+    rows = [[None if place in places else value for place, value in enumerate(row)] for row in score.by_prompt]
+    return score.model_copy(update={"by_prompt": rows})
+
+
+@pytest.mark.parametrize("lost", [range(1), range(10, 24)])
+def test_a_prompt_that_the_baseline_has_and_the_new_file_lacks_fails(lost: range) -> None:
+    """Also where both files have as many videos: then their protocols are equal."""
+    values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
+    old, new = without(mean_score(values), range(40, 40 + len(lost))), without(mean_score(values), lost)
+    outcome = judge_changes(compare(results({"a": [old]}), results({"a": [new]})), GATE)
+    assert (outcome.state, outcome.exit_code) == ("missing", 2)
+    assert outcome.missing[0].startswith(f"a: {CLIP} has no video of prompt {lost[0] + 1}")
+    assert judge_changes(compare(results({"a": [old]}), results({"a": [old]})), GATE).state == "pass"
+
+
+def test_a_group_of_prompts_that_the_new_file_lacks_fails() -> None:
+    influence = np.random.default_rng(4).normal(0.0, 0.02, (2, 20))
+    gate = Gate(rules=(Rule(metric=FVD, margin=1.0),))
+    whole, torn = frechet_score(10.0, influence), influence.copy()
+    torn[:, 3] = np.nan
+    comparison = compare(results({"a": [whole]}), results({"a": [frechet_score(10.0, torn)]}))
+    assert judge_changes(comparison, gate).missing == (f"a: {FVD} has no video of group 4 of the prompts",)
+
+
+def test_a_cell_whose_settings_changed_under_its_label_fails_but_not_for_its_weights() -> None:
+    cells = {"a": [mean_score(np.random.default_rng(6).normal(25.0, 4.0, (2, 60)))]}
+    old = results(cells)
+
+    def with_settings(**settings: Any) -> Any:
+        return old.model_copy(update={"cells": [old.cells[0].model_copy(update={"settings": settings})]})
+
+    before, after = with_settings(guidance_w=1.0, steps="16/6"), with_settings(guidance_w=7.0, steps="16/6")
+    outcome = judge_changes(compare(before, after), GATE)
+    assert (outcome.exit_code, outcome.missing) == (2, ("a: other settings: guidance w 1.0 / 7.0",))
+    pair_of_weights = with_settings(weights="original"), with_settings(weights="./students/base")
+    assert judge_changes(compare(*pair_of_weights), GATE).exit_code == 0
+
+
+def test_another_protocol_and_no_shared_cell_are_judged_as_missing() -> None:
+    values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
+    other = mean_score(values, protocol="clip_score/ivbench@1+cc", fields={"prompts": "q", "generated": 120})
+    old = results({"a": [mean_score(values)]})
+    for new, said in (({"a": [other]}, "prompts (p / q)"), ({"b": [other]}, "a: no such cell")):
+        outcome = judge_changes(compare(old, results(new), refuse=False), GATE)
+        assert outcome.exit_code == 2
+        assert said in outcome.missing[0]
 
 
 @pytest.mark.parametrize(("what", "old", "new"), fails_closed())
@@ -176,7 +226,7 @@ def test_a_loss_of_the_smallest_detectable_size_is_found_as_often_as_it_says() -
 def test_a_measured_gate_lets_a_re_run_pass_and_is_read_back(tmp_path: Path) -> None:
     generator = np.random.default_rng(10)
     first, second = pair(generator)
-    gate = measured_gate(compare(results({"a": [first]}), results({"a": [second]})))
+    gate = measured_gate(compare(results({"a": [first]}), rerun({"a": [second]})))
     write_gate(gate, tmp_path / "gate.yaml")
     assert read_gate(tmp_path / "gate.yaml") == gate
     assert judged(*pair(generator), gate).state == "pass"
@@ -194,7 +244,7 @@ def test_a_re_run_without_a_change_passes_a_measured_gate_19_times_out_of_20(pro
 
     for _ in range(trials):
         first, again = two()
-        gate = measured_gate(compare(results({"a": first}), results({"a": again})))
+        gate = measured_gate(compare(results({"a": first}), rerun({"a": again})))
         old, new = two()
         passed += judge_changes(compare(results({"a": old}), results({"a": new})), gate).state == "pass"
     assert passed / trials >= 0.95
@@ -202,22 +252,32 @@ def test_a_re_run_without_a_change_passes_a_measured_gate_19_times_out_of_20(pro
 
 def test_a_percentage_without_noise_gets_the_margin_of_the_rule_of_three() -> None:
     perfect = mean_score(np.full((1, 60), 100.0), unit="%")
-    gate = measured_gate(compare(results({"a": [perfect]}), results({"a": [perfect]})))
+    gate = measured_gate(compare(results({"a": [perfect]}), rerun({"a": [perfect]})))
     assert gate.rules[0].margin == 5.0
     worse = mean_score(np.where(np.arange(60) < 20, 0.0, 100.0)[None], unit="%")
     assert judged(perfect, worse, gate).state == "regression"
 
 
 def test_a_gate_of_files_without_noise_is_refused() -> None:
-    same = results({"a": [mean_score(np.ones((2, 60)))]})
+    cells = {"a": [mean_score(np.ones((2, 60)))]}
     with pytest.raises(ConfigError, match=r"CLIP score \[probe\] of the two files do not differ.*other seeds"):
-        measured_gate(compare(same, same))
+        measured_gate(compare(results(cells), rerun(cells)))
+
+
+def test_a_gate_is_measured_on_a_whole_re_run_with_other_seeds() -> None:
+    first, second = pair(np.random.default_rng(10))
+    with pytest.raises(ConfigError, match="the two files have the same seeds"):
+        measured_gate(compare(results({"a": [first]}), results({"a": [second]})))
+    with pytest.raises(ConfigError, match="no re-run of the first: b: no such cell"):
+        measured_gate(compare(results({"a": [first], "b": [first]}), rerun({"a": [second]})))
+    with pytest.raises(ConfigError, match=r"no re-run of the first: a: .* has no video of prompt 4 and 7 more"):
+        measured_gate(compare(results({"a": [first]}), rerun({"a": [without(second, range(3, 11))]})))
 
 
 def test_metrics_that_decide_nothing_get_no_rule_and_are_named() -> None:
     first, second = pair(np.random.default_rng(10))
     idle = frechet_score(10.0, np.random.default_rng(4).normal(0.0, 0.02, (2, 20)), decisive=False)
-    comparison = compare(results({"a": [first, idle]}), results({"a": [second, idle]}))
+    comparison = compare(results({"a": [first, idle]}), rerun({"a": [second, idle]}))
     gate = measured_gate(comparison)
     assert [rule.metric for rule in gate.rules] == [CLIP]
     assert without_rule(comparison, gate) == (FVD,)
@@ -272,7 +332,8 @@ def test_a_baseline_of_another_protocol_is_replaced_and_said() -> None:
     values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
     other = mean_score(values, protocol="clip_score/ivbench@1+cc", fields={"prompts": "q", "generated": 120})
     baseline = updated_baseline(results({"a": [mean_score(values)]}), results({"a": [other]}))
-    assert any(note.startswith("not comparable with the baseline before:") for note in baseline.notes)
+    assert f"a, {CLIP}: before {mean_score(values).value:.6g} (not compared)" in baseline.notes
+    assert any("protocol" in note and "prompts (p / q)" in note for note in baseline.notes)
 
 
 def test_a_cell_that_stopped_makes_no_baseline() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ivbench.errors import ConfigError, did_you_mean
 
-__all__ = ["load", "names", "target"]
+__all__ = ["added", "load", "names", "target"]
 
 _BUILTIN: dict[str, dict[str, str]] = {
     "schedule": {
@@ -90,6 +90,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "warping_error": "ivbench.metrics.temporal:WarpingError",
     },
     "network": {
+        "dinov2": "ivbench.extractors.torch_dinov2:DINOv2Extractor",
         "inception": "ivbench.extractors.torch_inception:InceptionExtractor",
         "i3d": "ivbench.extractors.torch_i3d:I3DExtractor",
         "i3d-tfhub": "ivbench.extractors.torch_i3d_tfhub:I3DTFHub",
@@ -101,6 +102,11 @@ _BUILTIN: dict[str, dict[str, str]] = {
 }
 
 _PYTHON = "python:"
+
+
+def added(kind: str) -> list[str]:
+    """The names that other packages register under a kind, sorted."""
+    return sorted(_targets(kind).keys() - _BUILTIN.get(kind, {}).keys())
 
 
 @cache

@@ -22,7 +22,9 @@ def choice_options(command: Any) -> Any:
         (
             click.option("--profile", default="ivbench", show_default=True, help="Whose choices."),
             click.option("--weights", multiple=True, metavar="NETWORK=FILE", help="Weights of a network."),
-            click.option("--extractor", metavar="CARD", help="A probe of the zoo in place of the profile's networks."),
+            click.option(
+                "--extractor", help="A probe's card, a network's YAML or python:module:object in place of networks."
+            ),
             click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda:1, mps."),
         )
     ):

@@ -52,7 +52,7 @@ _OPTIONS = (
     click.option("--metrics", default="frame_fid", show_default=True, help="Of folders, with commas between them."),
     click.option("--profile", default="ivbench", show_default=True, help="Whose choices; see: ivbench metric list"),
     click.option("--weights", multiple=True, metavar="NETWORK=FILE", help="Weights of a network; repeat for others."),
-    click.option("--extractor", metavar="CARD", help="A probe of the zoo in place of the profile's networks."),
+    click.option("--extractor", help="A probe's card, a network's YAML or python:module:object in place of networks."),
     click.option("--captions", metavar="FILE", help="Of the generated: jsonl, json or csv; or names, as VBench's."),
     click.option("--floor-draws", default=20, show_default=True, type=click.IntRange(0), help=_FLOOR_HELP),
 )

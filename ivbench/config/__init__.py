@@ -3,6 +3,7 @@
 from ivbench.config.canonical import canonical_json, digest, file_digest, text_digest
 from ivbench.config.card import CardConfig, CardFile, parse_card
 from ivbench.config.cascade import cascade_schema, parse_cascade, read_cascade
+from ivbench.config.network_file import NetworkFile, read_network_file
 from ivbench.config.parse import Frozen, parse
 from ivbench.config.profile import (
     ClipChoice,
@@ -41,6 +42,7 @@ __all__ = [
     "ImageText",
     "MetricConfig",
     "Network",
+    "NetworkFile",
     "Profile",
     "PromptsConfig",
     "ResizeStep",
@@ -63,6 +65,7 @@ __all__ = [
     "profile",
     "profile_names",
     "read_cascade",
+    "read_network_file",
     "read_suite",
     "read_yaml",
     "suite_names",

@@ -22,6 +22,7 @@ __all__ = [
     "Network",
     "Profile",
     "ResizeStep",
+    "Scale",
     "Subsets",
     "profile",
     "profile_names",
@@ -37,6 +38,7 @@ Kernel = Literal[
     "pil-bicubic-float",
     "pil-bicubic",
 ]
+Scale = Literal["none", "tf", "symmetric", "imagenet"]
 
 
 class ResizeStep(Frozen):
@@ -63,8 +65,9 @@ class Network(Frozen):
     name: str = Field(description="of the weights' manifest: inception, i3d, ...")
     tap: str = Field(description="which of its outputs are the features")
     resize: tuple[ResizeStep, ...] = Field(default=(), description="in order; none: the network resizes")
-    scale: Literal["none", "tf", "symmetric"] = Field(
-        description="none: as they are, [0, 255]; tf: (x - 128) / 128; symmetric: 2 x / 255 - 1"
+    scale: Scale = Field(
+        description="none: as they are, [0, 255]; tf: (x - 128) / 128; symmetric: 2 x / 255 - 1; imagenet: x / 255, "
+        "less ImageNet's mean, over its deviation"
     )
 
 

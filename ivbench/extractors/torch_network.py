@@ -18,7 +18,13 @@ from ivbench.extractors.weights import Weights
 
 __all__ = ["NetworkExtractor"]
 
-_SCALES = {"none": "as they are", "tf": "(x - 128) / 128", "symmetric": "2 x / 255 - 1"}
+_SCALES = {
+    "none": "as they are",
+    "tf": "(x - 128) / 128",
+    "symmetric": "2 x / 255 - 1",
+    "imagenet": "ImageNet's mean and std",
+}
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class NetworkExtractor:
@@ -108,4 +114,7 @@ class NetworkExtractor:
             x = resize(x, step)
         if self._choice.scale == "tf":
             return (x - 128) / 128
+        if self._choice.scale == "imagenet":
+            mean, std = (torch.tensor(values, device=x.device).view(3, 1, 1) for values in (_MEAN, _STD))
+            return (x / 255 - mean) / std
         return 2 * x / 255 - 1 if self._choice.scale == "symmetric" else x

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from ivbench.errors import ConfigError, NonFiniteError
 
-__all__ = ["fill", "is_torchscript", "load_torchscript"]
+__all__ = ["fill", "fill_from", "is_torchscript", "load_torchscript", "read_state"]
 
 _SIZES = ("input_resolution", "context_length", "vocab_size")
 
@@ -56,7 +57,11 @@ def fill(net: nn.Module, path: Path, what: str) -> nn.Module:
         ConfigError: no state dict, or names or shapes differ.
         NonFiniteError: NaN or infinity in the weights.
     """
-    state = _state(path)
+    return fill_from(net, read_state(path), path, what)
+
+
+def fill_from(net: nn.Module, state: Mapping[str, Tensor], path: Path, what: str) -> nn.Module:
+    """As `fill`, from what `read_state` read of the file."""
     for name, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise NonFiniteError(f'"{name}" in {path} holds NaN or infinity. Fetch the file again.')
@@ -68,7 +73,12 @@ def fill(net: nn.Module, path: Path, what: str) -> nn.Module:
     return net.float().eval().requires_grad_(False)
 
 
-def _state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The state dict of a file (.pth, .pt, .safetensors), read without running code; or of a TorchScript archive.
+
+    Raises:
+        ConfigError: it holds none.
+    """
     if is_torchscript(path):  # OpenAI's files of CLIP, which hold three sizes beside the weights
         whole = load_torchscript(path, "cpu").state_dict()
         return {name: value for name, value in whole.items() if name not in _SIZES}

@@ -27,6 +27,7 @@ __all__ = [
     "Weights",
     "WeightsFile",
     "cache_folder",
+    "content_digest",
     "find_weights",
     "manifest",
     "weights_folder",
@@ -130,14 +131,16 @@ def find_weights(
 
 
 def _identified(network: str, path: Path) -> Weights:
-    own = file_digest(path) if path.is_file() else _folder_digest(path)
+    own = content_digest(path)
     return Weights(network, path, own, own in {file.sha256 for file in manifest()[network].files})
 
 
-def _folder_digest(folder: Path) -> str:
-    """Over the names and contents of all files below a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
+def content_digest(path: Path) -> str:
+    """The sha256 of a file; of a folder over the names and contents of all files below it."""
+    if path.is_file():
+        return file_digest(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return digest([[file.relative_to(path).as_posix(), file_digest(file)] for file in files])
 
 
 def _places(file: WeightsFile) -> Iterator[tuple[Path, bool]]:

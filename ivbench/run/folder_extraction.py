@@ -9,16 +9,16 @@ from pathlib import Path
 from ivbench import registry
 from ivbench.config import ClipChoice, Profile, digest, profile
 from ivbench.errors import ConfigError, ShapeError
-from ivbench.extractors import Extractor, find_weights, load_extractor
+from ivbench.extractors import Extractor, find_weights
 from ivbench.extractors.block_motion import BlockMotion
 from ivbench.extractors.clip_weights import load_clip
+from ivbench.extractors.named import named_extractor
 from ivbench.metrics import FeatureSource
 from ivbench.metrics.base import ExtractorKind
 from ivbench.results.store import Store
 from ivbench.run.folder_features import FolderFeatures, extract_folder
 from ivbench.run.folder_items import Item, fewest_frames, find_items
 from ivbench.run.progress import Reporter
-from ivbench.zoo import read_card
 
 __all__ = ["Choices", "Extraction", "clip_in_words"]
 
@@ -30,7 +30,7 @@ class Choices:
     Attributes:
         profile: name of the preset.
         weights: network -> file; the others are looked for.
-        extractor: a card's name, in place of the profile's networks.
+        extractor: in place of the profile's networks; see `ivbench.extractors.named.named_extractor`.
         device: where networks run.
     """
 
@@ -122,7 +122,7 @@ class Extraction:
         if kind == "motion":
             return BlockMotion()
         if self._choices.extractor is not None:
-            found = load_extractor(read_card(self._choices.extractor).folder, self._choices.device)
+            found = named_extractor(self._choices.extractor, self._choices.device)
             if found.kind != kind and not (kind == "frames" and found.kind == "image_text"):
                 raise ConfigError(f'extractor "{found.name}" is of the kind {found.kind}, {kind} is needed.')
             return found

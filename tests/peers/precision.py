@@ -1,6 +1,7 @@
 """Measure how far ivbench is from the packages, and write docs/precision.md; in their environment.
 
 python tests/peers/precision.py            measure (minutes), write tests/golden/precision.json and the page
+python tests/peers/precision.py --frozen   measure the rows of frozen numbers alone, in any environment, and the page
 python tests/peers/precision.py --page     write the page anew from the record
 """
 
@@ -25,14 +26,33 @@ _FLOAT32 = "the package computes kernels in float32"
 
 def main() -> None:
     """Measure unless only the page is asked for."""
-    if "--page" not in sys.argv:
+    if "--frozen" in sys.argv:
+        _measure_frozen()
+    elif "--page" not in sys.argv:
         warnings.simplefilter("ignore")
         with tempfile.TemporaryDirectory() as name:
             rows = [*_networks(Path(name)), *_frechet(), *_kid(), *_folders(Path(name))]
+            rows += _frozen(Path(name) / "frozen")
         names = ("torch", "numpy", "scipy", "torchvision", "pillow")
         record = {"command": COMMAND, "libraries": {name: version(name) for name in names}, "rows": rows}
         RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     PAGE.write_text(page(json.loads(RECORD.read_text(encoding="utf-8"))), encoding="utf-8")
+
+
+def _measure_frozen() -> None:
+    """Those rows of the record anew; the others stay."""
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as name:
+        found = _frozen(Path(name))
+    record["rows"] = [row for row in record["rows"] if not row["against"].endswith(", frozen")] + found
+    RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _frozen(folder: Path) -> list[dict[str, Any]]:
+    import frozen
+
+    folder.mkdir(exist_ok=True)
+    return list(frozen.rows(folder))
 
 
 def page(record: dict[str, Any]) -> str:
@@ -46,7 +66,8 @@ def page(record: dict[str, Any]) -> str:
         "The published weights are not part of the measurement: both sides load the same random weights in the layout",
         "of the published files, and read the same files: crops of photographs of many sizes, and pans over",
         "photographs. The difference is relative: |ours - theirs| / |theirs|; of features, the largest difference",
-        "relative to the largest feature.",
+        "relative to the largest feature. Where it says frozen, the code is in no package registry or needs",
+        "TensorFlow: its number on the same files was written down with the command that made it (`tests/golden`).",
         "",
         "| what | against | difference | why it is not smaller |",
         "|---|---|---|---|",

@@ -1,0 +1,21 @@
+"""Extractors of somebody's own package: the mean colour of each frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class MeanColour:
+    name, digest, kind, dim, preprocess = "mean-colour", "c" * 64, "frames", 3, "none"
+
+    def extract(self, videos: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return videos.mean((2, 3), dtype=np.float32)
+
+
+def make() -> MeanColour:
+    return MeanColour()
+
+
+class Nothing:
+    """No extractor."""

@@ -32,6 +32,7 @@ class Folders:
         extractor: a card's name, in place of the profile's networks.
         captions: a file, or "names".
         floor_draws: of the null floor; 0: none.
+        memory: a size, such as 2GiB.
     """
 
     generated: Path | None
@@ -42,10 +43,12 @@ class Folders:
     extractor: str | None
     captions: str | None
     floor_draws: int
+    memory: str
 
 
 _PATH = click.Path(path_type=Path)
 _FLOOR_HELP = "Null floor: so many draws of real videos against the other real ones; 0: none."
+_MEMORY_HELP = "For decoding and the networks' batches; features come on top."
 _OPTIONS = (
     click.option("--generated", type=_PATH, metavar="DIR", help="Score the videos and images of this folder."),
     click.option("--reference", type=_PATH, metavar="DIR", help="The real ones, or an npz of their statistics."),
@@ -55,6 +58,7 @@ _OPTIONS = (
     click.option("--extractor", help="A probe's card, a network's YAML or python:module:object in place of networks."),
     click.option("--captions", metavar="FILE", help="Of the generated: jsonl, json or csv; or names, as VBench's."),
     click.option("--floor-draws", default=20, show_default=True, type=click.IntRange(0), help=_FLOOR_HELP),
+    click.option("--memory", default="4GiB", show_default=True, metavar="SIZE", help=_MEMORY_HELP),
 )
 
 
@@ -85,14 +89,16 @@ def score_two_folders(folders: Folders, device: str, store: Path | None, out: Pa
     from ivbench.run import RichReporter
     from ivbench.run.folder_extraction import Choices
     from ivbench.run.folder_scoring import FolderRequest, score_folders
+    from ivbench.run.memory_budget import MemoryBudget
 
     if folders.generated is None:
         raise ConfigError("--reference is what --generated is scored against. Give --generated too.")
+    budget = MemoryBudget.parsed(folders.memory)
     request = FolderRequest(
         folders.generated,
         folders.reference,
         tuple(dict.fromkeys(name.strip() for name in folders.metrics.split(",") if name.strip())),
-        Choices(folders.profile, weights_given(folders.weights), folders.extractor, device),
+        Choices(folders.profile, weights_given(folders.weights), folders.extractor, device, budget),
         folders.captions,
         folders.floor_draws,
     )

@@ -18,6 +18,7 @@ from ivbench.metrics.base import ExtractorKind
 from ivbench.results.store import Store
 from ivbench.run.folder_features import FolderFeatures, extract_folder
 from ivbench.run.folder_items import Item, fewest_frames, find_items
+from ivbench.run.memory_budget import MemoryBudget
 from ivbench.run.progress import Reporter
 
 __all__ = ["Choices", "Extraction", "clip_in_words"]
@@ -32,12 +33,14 @@ class Choices:
         weights: network -> file; the others are looked for.
         extractor: in place of the profile's networks; see `ivbench.extractors.named.named_extractor`.
         device: where networks run.
+        memory: for decoding and the networks' passes.
     """
 
     profile: str
     weights: Mapping[str, Path] = field(default_factory=dict)
     extractor: str | None = None
     device: str = "cpu"
+    memory: MemoryBudget = field(default_factory=MemoryBudget)
 
 
 class Extraction:
@@ -80,6 +83,7 @@ class Extraction:
         """
         if kind not in self._extractors:
             self._extractors[kind] = self._load(kind)
+            self._choices.memory.limit(self._extractors[kind])
         return self._extractors[kind]
 
     def source(self, kind: ExtractorKind) -> FeatureSource:
@@ -104,7 +108,14 @@ class Extraction:
             self.find(folder)
             name = f"{folder.name or folder}, {kind}"
             found = extract_folder(
-                self._items[folder], self.extractor(kind), self.clip(kind), key[2], self.store, self._reporter, name
+                self._items[folder],
+                self.extractor(kind),
+                self.clip(kind),
+                key[2],
+                self.store,
+                self._reporter,
+                name,
+                self._choices.memory,
             )
             for why in found.failed.values():
                 self._reporter.say(f"left out: {why}")

@@ -17,6 +17,7 @@ from ivbench.errors import ShapeError, UnreadableError
 from ivbench.extractors import Extractor, ManyExtractor
 from ivbench.results.store import Store
 from ivbench.run.folder_items import Item, buckets, read_clip
+from ivbench.run.memory_budget import MemoryBudget
 from ivbench.run.progress import Reporter
 
 __all__ = ["FolderFeatures", "Shape", "blocks", "extract_folder"]
@@ -90,6 +91,7 @@ def extract_folder(
     store: Store,
     reporter: Reporter,
     name: str,
+    budget: MemoryBudget = MemoryBudget(),  # noqa: B008 - frozen
 ) -> FolderFeatures:
     """Features of a folder's videos, or of the first so many that have a clip, from the store where it has them.
 
@@ -101,14 +103,15 @@ def extract_folder(
         store: where features are kept.
         reporter: told of progress.
         name: of the phase.
+        budget: of memory.
     """
     if choice is None or choice.videos is None:
-        return _extracted(items, extractor, choice, is_reference, store, reporter, name)
+        return _extracted(items, extractor, choice, is_reference, store, reporter, name, budget)
     result, rest = FolderFeatures(), list(items)
     while rest and len(result.items) < choice.videos:
         wanted = choice.videos - len(result.items)
         part, rest = rest[:wanted], rest[wanted:]
-        result.add(_extracted(part, extractor, choice, is_reference, store, reporter, name))
+        result.add(_extracted(part, extractor, choice, is_reference, store, reporter, name, budget))
     result.passed_over = len(rest)
     return result
 
@@ -121,6 +124,7 @@ def _extracted(
     store: Store,
     reporter: Reporter,
     name: str,
+    budget: MemoryBudget,
 ) -> FolderFeatures:
     phase = reporter.phase(name, len(items))
     known: dict[str, tuple[Floats, Shape] | str] = {}
@@ -137,7 +141,7 @@ def _extracted(
         entry = digest(payload)
         found = _load(store, entry, group)
         if found is None:
-            found = _compute(group, extractor, choice, is_reference)
+            found = _compute(group, extractor, choice, is_reference, budget)
             _keep(store, entry, group, found)
             result.computed += 1
         known |= found
@@ -159,12 +163,12 @@ def _sort_in(result: FolderFeatures, item: Item, found: tuple[Floats, Shape] | s
 
 
 def _compute(
-    group: Sequence[Item], extractor: Extractor, choice: ClipChoice | None, is_reference: bool
+    group: Sequence[Item], extractor: Extractor, choice: ClipChoice | None, is_reference: bool, budget: MemoryBudget
 ) -> dict[str, tuple[Floats, Shape] | str]:
     """Item digest -> its features and shape; or why it failed; or "" where it is too short."""
     found: dict[str, tuple[Floats, Shape] | str] = {}
     waiting: list[tuple[Item, Video]] = []
-    for item, video in _read_ahead(group, choice, is_reference):
+    for item, video in _read_ahead(group, choice, is_reference, budget):
         if not isinstance(video, Video):
             found[item.digest] = video
             continue
@@ -172,14 +176,15 @@ def _compute(
             found[item.digest] = ""
             continue
         waiting.append((item, video))
-        if sum(len(one.frames) for _, one in waiting) >= _FRAMES_AT_ONCE:
+        held = sum(one.frames.nbytes for _, one in waiting)
+        if held >= budget.decoded // 2 or sum(len(one.frames) for _, one in waiting) >= _FRAMES_AT_ONCE:
             found |= _extract(waiting, extractor)
             waiting = []
     return found | _extract(waiting, extractor)
 
 
 def _read_ahead(
-    group: Sequence[Item], choice: ClipChoice | None, is_reference: bool
+    group: Sequence[Item], choice: ClipChoice | None, is_reference: bool, budget: MemoryBudget
 ) -> Iterator[tuple[Item, Video | str]]:
     """Items and their clips, decoded in threads while others go through the network; never more than a few at once."""
 
@@ -191,11 +196,14 @@ def _read_ahead(
 
     with ThreadPoolExecutor(_READERS) as pool:
         queue: deque[tuple[Item, Future[Video | str]]] = deque()
+        largest = 0
         for item in group:
             queue.append((item, pool.submit(read, item)))
-            if len(queue) > _READERS:
+            while len(queue) > budget.ahead(largest, _READERS):
                 first, future = queue.popleft()
-                yield first, future.result()
+                video = future.result()
+                largest = max(largest, video.frames.nbytes if isinstance(video, Video) else 0)
+                yield first, video
         for first, future in queue:
             yield first, future.result()
 

@@ -92,6 +92,9 @@ class RPrecision(MeanMetric):
 
     def _notes(self, evidence: MeanEvidence, conditions: Conditions) -> list[str]:
         tied, notes = evidence.mean("tied"), super()._notes(evidence, conditions)
+        again, held = self._pool(conditions)[1].duplicates, len(self._pool(conditions)[1].captions)
+        if again:
+            notes = [f"{again + held} captions make a pool of {held}: one that stands again counts once", *notes]
         return [f"{tied:.1f} % of frames tie with another caption; ties count as misses", *notes] if tied > 0 else notes
 
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:

@@ -40,11 +40,13 @@ class Pool:
         captions: M captions, no two the same.
         embeddings: [M, D] float64, unit norm.
         groups: [M] int, or None: captions of one group differ only in what a single frame can't show (motion).
+        duplicates: captions that were given again and count once.
     """
 
     captions: tuple[str, ...]
     embeddings: Array
     groups: Integers | None = None
+    duplicates: int = 0
 
     @classmethod
     def merged(cls, captions: Sequence[str], embeddings: NDArray[np.floating], groups: Integers | None = None) -> Pool:
@@ -64,7 +66,8 @@ class Pool:
         first = {caption: row for row, caption in reversed(list(enumerate(captions)))}
         kept = np.array(sorted(first.values()), np.int64)
         unique = tuple(captions[row] for row in kept)
-        return cls(unique, unit_norm(embeddings[kept]), None if groups is None else np.asarray(groups)[kept])
+        chosen = None if groups is None else np.asarray(groups)[kept]
+        return cls(unique, unit_norm(embeddings[kept]), chosen, len(captions) - len(unique))
 
     @property
     def digest(self) -> str:

@@ -222,7 +222,7 @@ class _Scoring:
         embeddings, cut = extractor.embed_text(read), extractor.truncated(read)
         place = {caption: number for number, caption in enumerate(unique)}
         which = np.array([place[caption] for caption in captions], np.int64)
-        pool = Pool.merged(unique, embeddings) if isinstance(metric, RPrecision) else None
+        pool = Pool.merged(captions, embeddings[which]) if isinstance(metric, RPrecision) else None
         if self.extraction.profile.clip_score is None:
             return Texts.of(unique, embeddings, pool, int(cut.sum())), which
         each = np.arange(len(captions), dtype=np.int64)

@@ -7,6 +7,7 @@ import pytest
 
 from ivbench.config import Profile
 from ivbench.errors import ConfigError, ShapeError
+from ivbench.metrics import Batch
 from ivbench.metrics.r_precision import RPrecision, expected_precision
 from ivbench.metrics.texts import Pool, Texts
 from tests.unit.metrics.cells import conditions
@@ -130,3 +131,15 @@ def test_the_digest_of_a_pool_covers_captions_order_and_groups() -> None:
     ]
     assert len({pool.digest for pool in pools}) == 4
     assert pools[0].digest == Pool.merged(CAPTIONS, EMBEDDINGS * 2).digest
+
+
+def test_captions_that_stand_again_are_counted_and_said() -> None:
+    doubled = Pool.merged([*CAPTIONS, *CAPTIONS[:3]], np.concatenate([EMBEDDINGS, EMBEDDINGS[:3]]))
+    assert doubled.duplicates == 3
+    assert doubled.digest == Pool.merged(CAPTIONS, EMBEDDINGS).digest
+    chosen = conditions(texts=Texts.of(CAPTIONS, EMBEDDINGS, doubled), profile=SMALL)
+    metric = RPrecision()
+    evidence = metric.gather([Batch(0, np.arange(30), EMBEDDINGS[:, None])], chosen)
+    assert (
+        "33 captions make a pool of 30: one that stands again counts once" in metric.score(evidence, chosen, [0]).notes
+    )

@@ -75,7 +75,10 @@ def subset_kid(generated: Array, reference: Array, subsets: Subsets) -> float:
 
 
 class KID(RowMetric):
-    """KID of all frames; lower is better, 0 in expectation for equal distributions, so it may be below 0."""
+    """KID of all frames; lower is better. Of images 0 in expectation for equal distributions, so it may be below 0.
+
+    Frames of one video are alike and stand on one side, so of few videos it is above 0: by as much as its null floor.
+    """
 
     name: ClassVar[str] = "kid"
     title: ClassVar[str] = "KID"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ivbench.cli.main import main
-from ivbench.errors import ShapeError
+from ivbench.errors import ConfigError, ShapeError
 from ivbench.results.store import Store
 from ivbench.run import Silent
 from ivbench.run import validation as module
@@ -60,3 +60,9 @@ def test_the_command_writes_table_and_figure(
     write_videos(tmp_path / "few", list(draw.integers(0, 256, (3, 8, 24, 40, 3), dtype=np.uint8)))
     with pytest.raises(ShapeError, match="at least 4 are needed"):
         validate_metric("fvd", tmp_path / "few", extraction(tmp_path, "video-probe"), Silent())
+
+
+@pytest.mark.parametrize("name", ["precision", "flicker"])
+def test_a_metric_of_single_videos_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not compare two sets of videos"):
+        validate_metric(name, "shapes", extraction(tmp_path, "frame-probe"), Silent())

@@ -51,13 +51,22 @@ def verdict(results: Results) -> Verdict:
 
 
 def _compared(results: Results) -> str:
-    suite, stages = results.suite, len(results.cascade.stages)
+    suite = results.suite
     seeds = f"seed {suite.seeds[0]}" if len(suite.seeds) == 1 else f"seeds {', '.join(map(str, suite.seeds))}"
     return (
-        f"Cascade {results.cascade.name} ({_plural(stages, 'stage')}) on suite {suite.name}: "
+        f"{_what(results)} on suite {suite.name}: "
         f"{_plural(len(results.cells), 'cell')} on {_plural(len(suite.prompts), 'prompt')}, "
         f"{_plural(suite.runs, 'run')} each ({seeds})."
     )
+
+
+def _what(results: Results) -> str:
+    """What was sampled, by its name and kind."""
+    name, stages = results.cascade.name, results.cascade.stages
+    kind = stages[0].kind if stages else "base"
+    if kind in ("generator", "videos"):
+        return f"{kind.capitalize()} {name}"
+    return f"Cascade {name} ({_plural(len(stages), 'stage')})"
 
 
 def _headline(claims: Claims) -> list[str]:

@@ -70,8 +70,8 @@ def test_the_whole_way(tmp_path: Path) -> None:
     (stage,) = outcome.results.cascade.stages
     assert (stage.kind, stage.parameters, stage.weights) == ("generator", None, "0" * 64)
     page = write_report(outcome.path, tmp_path / "report.html").read_text()
-    assert "unknown" in page
-    assert "w = 4" in page or "w=4" in page
+    assert page.count("unknown") >= 4  # NFE and FLOPs of both cells
+    assert "Generator toy-generator on suite toy" in page
     again = run(tmp_path, ToyGenerator(), timing=True)
     assert again.computed == 0
 

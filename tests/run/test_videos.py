@@ -242,4 +242,5 @@ def test_by_the_command_line(shipped: Path, tmp_path: Path, monkeypatch: pytest.
     page = (tmp_path / "out" / "report.html").read_text()
     assert "1 undecodable" in page
     assert "cannot be read" in page
+    assert "Videos in on suite tiny-suite" in page
     assert open_door("videos:in").spec.kind == "videos"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ivbench.adapters import Request
+from ivbench.adapters import Request, generator_source, open_door
+from ivbench.errors import ConfigError
 from ivbench.testing import AdapterError, check_adapter
+from ivbench.zoo import Card, read_card
+from tests.unit.adapters import gaussian_cascade
+from tests.unit.adapters.gaussian_cascade import Gaussian, write_gaussian
 from tests.unit.adapters.toy_generator import SPEC, ToyGenerator
 
 BATCHED = SPEC.model_copy(update={"batch": 4})
@@ -59,3 +64,19 @@ def test_a_broken_point_is_named(change: Any, said: str) -> None:
 def test_a_generator_that_fails_on_everything_is_named() -> None:
     with pytest.raises(AdapterError, match="fails on plain prompts"):
         check_adapter(ToyGenerator(refuses="a"))
+
+
+def test_a_function_may_return_a_cascade_that_has_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_gaussian(tmp_path / "gaussian")
+    monkeypatch.setattr(gaussian_cascade, "load", lambda device: Gaussian(read_card(folder), device), raising=False)
+    found = open_door("python:tests.unit.adapters.gaussian_cascade:load")
+    assert isinstance(found, Card)
+    assert found.folder == folder
+
+
+@pytest.mark.parametrize("what", ["version", "weights"])
+def test_a_generator_says_what_tells_its_videos_from_others(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setattr(ToyGenerator, what, "")
+    name = "python:tests.unit.adapters.toy_generator:load"
+    with pytest.raises(ConfigError, match=f"{what} is ''"):
+        generator_source(open_door(name), name)

@@ -17,7 +17,7 @@ __all__ = ["describe_environment"]
 _LIBRARIES = ("numpy", "scipy", "torch", "torchvision", "transformers", "tokenizers", "open_clip_torch", "pillow")
 
 _OF_BACKEND = {"jax": ("jax", "jaxlib")}
-_OF_ADAPTER = {"diffusers": ("diffusers", "accelerate")}
+_OF_ADAPTER = {"diffusers": ("diffusers", "accelerate"), "imagen-pytorch": ("imagen-pytorch",)}
 
 
 def describe_environment(execution: Execution, adapter: str = "native") -> Environment:

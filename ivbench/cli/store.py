@@ -11,7 +11,7 @@ import click
 
 from ivbench.cli.console import print_rows
 from ivbench.cli.options import store_option
-from ivbench.errors import ConfigError, MissingFileError
+from ivbench.errors import ConfigError, MissingFileError, StoreError
 
 if TYPE_CHECKING:
     from ivbench.results.store import Store
@@ -111,7 +111,10 @@ def _open(folder: Path | None) -> Store:
     root = folder or default_store()
     if not root.is_dir():
         raise MissingFileError(f"there is no store at {root}. Name one with --store; a run makes it.")
-    return Store(root, on_problem=lambda line: click.echo(line, err=True))
+    opened = Store(root, on_problem=lambda line: click.echo(line, err=True))
+    if not opened.marked():
+        raise StoreError(f"{root} is no store: it has neither a store's mark nor an entry. Name one with --store.")
+    return opened
 
 
 def _row(name: str, entries: list[Usage]) -> list[str]:

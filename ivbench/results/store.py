@@ -2,7 +2,8 @@
 
 An entry is `xx/<id>.safetensors` (the arrays) and `xx/<id>.json` (the manifest: sha256 and size of the arrays, what
 the writer said, and a digest of itself), xx = the id's first two digits. The manifest is written last and makes the
-entry count. Nothing in the store is ever unpickled or run.
+entry count. Nothing in the store is ever unpickled or run. The first write leaves a mark in the folder, so that upkeep
+never takes anything out of a folder that is no store.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ __all__ = ["STORE_VERSION", "Store"]
 
 STORE_VERSION = 1
 _ID = re.compile(r"[0-9a-f]{64}")
+_MARK = "ivbench-store.txt"
+_MARKED = "A store of ivbench. `ivbench store` shows and cleans it; what is taken out is computed again.\n"
 
 
 class _Torn(Exception):
@@ -143,6 +146,7 @@ class Store:
         path = self.root / "locks" / task_id[:2] / f"{self._checked(task_id)}.lock"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._mark()
             held = FileLock(path, timeout=self._timeout, is_singleton=True)
             held.acquire()
         except Timeout as error:
@@ -158,7 +162,16 @@ class Store:
 
     def ids(self) -> list[str]:
         """The ids of all entries, sorted."""
-        return sorted(path.stem for path in self.root.glob("[0-9a-f][0-9a-f]/*.json") if _ID.fullmatch(path.stem))
+        return sorted(path.stem for path in self.files("json"))
+
+    def files(self, suffix: str, under: str = ".") -> list[Path]:
+        """The files of entries with a suffix: `under/xx/<id>.<suffix>`, xx = the id's first two digits."""
+        found = (self.root / under).glob(f"[0-9a-f][0-9a-f]/*.{suffix}")
+        return [path for path in found if _ID.fullmatch(path.stem) and path.stem[:2] == path.parent.name]
+
+    def marked(self) -> bool:
+        """Whether the folder is a store: it has the mark, or an intact manifest (older stores have no mark)."""
+        return (self.root / _MARK).is_file() or any(True for _ in self.latest())
 
     def damage(self, task_id: str) -> str:
         """What is wrong with an entry's files: "is torn (..)", "was altered (..)"; empty where it is whole or missing.
@@ -189,6 +202,11 @@ class Store:
             except OSError as error:
                 raise StoreError(f"{self.root} can't be written: {error.strerror or error}.") from error
 
+    def _mark(self) -> None:
+        mark = self.root / _MARK
+        if not mark.exists():
+            mark.write_text(_MARKED, encoding="ascii")
+
     def _mark_used(self, task_id: str) -> None:
         """The manifest's time is when the entry was used last; a store that can only be read keeps no such record."""
         with contextlib.suppress(OSError):
@@ -196,8 +214,7 @@ class Store:
 
     def latest(self) -> Iterator[dict[str, Any]]:
         """What the writers said of entries, the one used last first; torn ones are left out."""
-        paths = [path for path in self.root.glob("[0-9a-f][0-9a-f]/*.json") if _ID.fullmatch(path.stem)]
-        for path in sorted(paths, key=_modified, reverse=True):
+        for path in sorted(self.files("json"), key=_modified, reverse=True):
             with contextlib.suppress(_Torn):
                 manifest = self._manifest(path.stem)
                 if manifest is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ DAMAGED = "damaged"
 _ABANDONED = 3600.0
 """Seconds after which a file that no entry owns is a leftover of a process that died, and not being written."""
 _DAY = 86_400.0
+_TEMPORARY = re.compile(r"\.[0-9a-f]{40}\..*\.tmp")
+"""What `write_bytes` calls the file that becomes one of an entry's."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,14 @@ def collect(store: Store, unused_days: float | None, max_bytes: int | None) -> l
 
 
 def leftovers(store: Store) -> list[Path]:
-    """Files of processes that died: temporary ones, arrays without a manifest, locks that nobody holds."""
+    """Files of processes that died: temporary ones, arrays without a manifest, locks that nobody holds.
+
+    Each is named as the store names its own; no other file is one.
+    """
     old = time.time() - _ABANDONED
-    temporary = [*store.root.glob("[0-9a-f][0-9a-f]/.*.tmp")]
-    arrays = [path for path in store.root.glob("[0-9a-f][0-9a-f]/*.safetensors") if not _manifest(path).exists()]
-    locks = [*store.root.glob("locks/[0-9a-f][0-9a-f]/*.lock")]
+    temporary = [path for path in store.root.glob("[0-9a-f][0-9a-f]/.*.tmp") if _TEMPORARY.fullmatch(path.name)]
+    arrays = [path for path in store.files("safetensors") if not path.with_suffix(".json").exists()]
+    locks = store.files("lock", "locks")
     return sorted(path for path in (*temporary, *arrays, *locks) if _modified(path) < old)
 
 
@@ -117,10 +123,6 @@ def _removed(path: Path) -> bool:
 def _files(store: Store, task_id: str) -> tuple[Path, Path]:
     folder = store.root / task_id[:2]
     return folder / f"{task_id}.safetensors", folder / f"{task_id}.json"
-
-
-def _manifest(arrays: Path) -> Path:
-    return arrays.with_suffix(".json")
 
 
 def _modified(path: Path) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,34 @@ def test_gc_goes_by_age_and_size_and_says_first_what_goes(folder: Path, capsys: 
     assert len(Store(folder).ids()) == 1
     assert main(["store", "gc", "--unused-for", "0", "--store", str(folder)]) == 0
     assert Store(folder).ids() == []
+
+
+@pytest.mark.parametrize("command", [["gc"], ["gc", "--unused-for", "0"], ["verify", "--remove"], ["du"]])
+def test_a_folder_that_is_no_store_is_refused_and_keeps_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    names = ["3d/unet.safetensors", f"3d/{'3d' * 32}.safetensors", f"2d/{'2d' * 32}.json", f"locks/3d/{'3d' * 32}.lock"]
+    for name in names:
+        path = tmp_path / "models" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"about": {}}')
+        os.utime(path, (0, 0))
+    assert main(["store", *command, "--store", str(tmp_path / "models")]) == 2
+    assert "is no store: it has neither a store's mark nor an entry" in capsys.readouterr().err
+    assert all((tmp_path / "models" / name).is_file() for name in names)
+
+
+@pytest.mark.parametrize("with_mark", [True, False])
+def test_a_store_without_a_mark_is_known_by_an_entry_and_an_empty_one_by_its_mark(
+    folder: Path, capsys: pytest.CaptureFixture[str], with_mark: bool
+) -> None:
+    if with_mark:
+        for task_id in IDS:
+            Store(folder).remove(task_id)
+    else:
+        (folder / "ivbench-store.txt").unlink()
+    assert main(["store", "verify", "--store", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{0 if with_mark else 3} entries, all whole\n"
 
 
 @pytest.mark.parametrize(

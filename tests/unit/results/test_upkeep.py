@@ -90,7 +90,8 @@ def test_every_flipped_bit_is_found(tmp_path: Path, suffix: str) -> None:
 def test_leftovers_are_what_no_entry_owns_and_nobody_holds(tmp_path: Path) -> None:
     store, ids = fill(tmp_path, [0, 0])
     folder = tmp_path / ids[0][:2]
-    orphan, temporary, fresh = folder / f"{'0' * 62}ee.safetensors", folder / ".x.json.1.tmp", folder / ".y.2.tmp"
+    orphan, temporary = folder / f"{'0' * 62}ee.safetensors", folder / f".{'0' * 40}.a_1b.tmp"
+    fresh = folder / f".{'0' * 40}.c2.tmp"
     for path in (orphan, temporary, fresh):
         path.write_bytes(b"x")
     locks = sorted(tmp_path.glob("locks/*/*.lock"))
@@ -106,3 +107,39 @@ def test_leftovers_are_what_no_entry_owns_and_nobody_holds(tmp_path: Path) -> No
     assert fresh.exists()
     assert not orphan.exists()
     assert all(store.get(key) is not None for key in ids)
+
+
+def test_a_killed_write_leaves_what_leftovers_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("os.unlink", lambda path: None)
+        with pytest.raises(KeyboardInterrupt):
+            store.put("a" * 64, {"a": np.zeros(5)}, {})
+    (temporary,) = tmp_path.glob("aa/*")
+    os.utime(temporary, (0, 0))
+    assert leftovers(store) == [temporary]
+
+
+NO_ENTRIES = [
+    "3d/unet.safetensors",
+    "2d/x.safetensors",
+    f"3d/{'4d' * 32}.safetensors",
+    f"3d/{'3d' * 31}.safetensors",
+    f"3d/{'3d' * 32}.SAFETENSORS",
+    f"3d/more/{'3d' * 32}.safetensors",
+    f"{'3d' * 32}.safetensors",
+    "3d/.download.1.tmp",
+    "locks/3d/apt.lock",
+    f"locks/{'3d' * 32}.lock",
+]
+
+
+@pytest.mark.parametrize("name", NO_ENTRIES)
+def test_what_no_store_writes_is_no_leftover(tmp_path: Path, name: str) -> None:
+    store, _ = fill(tmp_path, [0])
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"weights")
+    os.utime(path, (0, 0))
+    assert path not in leftovers(store)

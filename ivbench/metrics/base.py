@@ -152,6 +152,7 @@ class Metric(ABC, Generic[E]):
         unit: shown behind the value.
         compares: it needs real clips to compare with.
         captioned: it needs captions.
+        fewest_videos: of a cell, below which there is no value.
     """
 
     name: ClassVar[str]
@@ -161,6 +162,7 @@ class Metric(ABC, Generic[E]):
     unit: ClassVar[str] = ""
     compares: ClassVar[bool] = False
     captioned: ClassVar[bool] = False
+    fewest_videos: ClassVar[int] = 1
 
     def rows(self, features: NDArray[np.floating]) -> NDArray[np.floating]:
         """What is compared: features of N videos -> [N * m, D], the m rows of a video together; here every frame."""

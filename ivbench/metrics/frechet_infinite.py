@@ -70,6 +70,8 @@ def extrapolate(target: Target, parts: Sequence[GaussianStatistics]) -> float:
 
 
 class _Infinite(FrechetMetric):
+    fewest_videos: ClassVar[int] = _FEWEST_PARTS
+
     def measure(self, conditions: Conditions) -> Callable[[NDArray[np.floating]], float]:
         """The extrapolation of rows, cut into 40 parts in their order."""
         target = Target(self._reference(conditions).statistics, conditions.profile.ddof)

@@ -59,6 +59,7 @@ class Recall(_Share):
     title: ClassVar[str] = "recall"
     nearest_k: ClassVar[int] = 3
     fewest_rows: ClassVar[int] = 4
+    fewest_videos: ClassVar[int] = 4
 
     def measure(self, conditions: Conditions) -> Callable[[NDArray[np.floating]], float]:
         """The share of reference rows in a ball."""

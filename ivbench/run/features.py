@@ -13,7 +13,7 @@ from ivbench.config import digest
 from ivbench.data.prompts import prompt_digest
 from ivbench.errors import ConfigError, NonFiniteError
 from ivbench.extractors import ImageTextExtractor
-from ivbench.metrics import Batch, ComparedMetric
+from ivbench.metrics import Batch
 from ivbench.plan import ExtractTask, blocks
 from ivbench.run.job import Entry, Job
 from ivbench.run.real_clips import clips_of_prompts, reference_clips
@@ -54,8 +54,12 @@ class Features:
         for config in configs:
             metric = registry.load("metric", config.name)
             metric().require_prompts(self._plan.prompts)
-            if issubclass(metric, ComparedMetric) and len(self._plan.prompts) * self._plan.suite.videos_of_a_prompt < 2:
-                raise ConfigError(f"{config.name} needs 2 videos a cell or more, got 1. Use more prompts or runs.")
+            videos = len(self._plan.prompts) * self._plan.suite.videos_of_a_prompt
+            if videos < metric.fewest_videos:
+                raise ConfigError(
+                    f"{config.name} needs {metric.fewest_videos} videos a cell or more, got {videos}. "
+                    "Use more prompts or runs."
+                )
         return [("extractor", name) for name in dict.fromkeys(config.extractor for config in configs)]
 
     def load(self, name: str) -> None:

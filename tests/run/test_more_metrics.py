@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ivbench.errors import ConfigError
+from ivbench.results.store import Store
 from tests.run.toys import Ran, run_toy, toy_plan
 
 NAMES = ("kid", "precision", "recall", "density", "coverage", "authenticity", "frame_fid_infinite")
@@ -45,3 +47,12 @@ def test_a_second_run_computes_nothing(ran: tuple[Path, Ran]) -> None:
     again = run_toy(first.plan, folder, "again")
     assert again.models.loaded == []
     assert again.outcome.results.cells == first.outcome.results.cells
+
+
+@pytest.mark.parametrize(("name", "fewest"), [("kid", 2), ("recall", 4), ("frame_fid_infinite", 8)])
+def test_too_few_videos_are_found_before_anything_is_sampled(name: str, fewest: int, tmp_path: Path) -> None:
+    prompts = {"texts": [f"cat {place}" for place in range(fewest - 1)]}
+    plan = toy_plan(metrics=[{"name": name, "extractor": "toy-frames"}], runs=1, gallery=0, prompts=prompts)
+    with pytest.raises(ConfigError, match=f"{name} needs {fewest} videos a cell or more, got {fewest - 1}"):
+        run_toy(plan, tmp_path)
+    assert not Store(tmp_path / "store").ids()

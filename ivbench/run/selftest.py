@@ -46,6 +46,8 @@ _LIBRARIES = {
     "open_clip_torch": "zoo",
     "av": "video",
     "jax": "jax",
+    "onnxruntime": "onnx",
+    "tensorflow": "tfhub",
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from ivbench.metrics.protocol import measure
+from ivbench.metrics.protocol import differing_fields, measure
 from ivbench.results.schema import Cell, Difference, Interval, Results, Score
 
-__all__ = ["Claims", "Metric", "Relation", "metrics", "same_measure", "score_of"]
+__all__ = ["Claims", "Metric", "Relation", "differing", "measured", "measures", "metrics", "same_measure", "score_of"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,16 @@ def metrics(results: Results) -> list[Metric]:
     return list(found.values())
 
 
+def measures(results: Results) -> list[Metric]:
+    """One metric for every metric, extractor and profile: under the protocol of the most cells, or of the first."""
+    found: dict[tuple[str, str], list[Metric]] = {}
+    for cell in results.cells:
+        for score in cell.scores:
+            metric = Metric(score.metric, score.label, score.protocol, score.higher_is_better, score.unit)
+            found.setdefault(measure(score.label, score.protocol), []).append(metric)
+    return [Counter(each).most_common(1)[0][0] for each in found.values()]
+
+
 def same_measure(score: Score, metric: Metric) -> bool:
     """Whether a score is of that metric, extractor and profile, whatever else decides it."""
     return measure(score.label, score.protocol) == measure(metric.label, metric.protocol)
@@ -60,12 +71,27 @@ def score_of(scores: list[Score], metric: Metric) -> Score | None:
     return None
 
 
+def measured(scores: list[Score], metric: Metric) -> Score | None:
+    """The score of a metric, extractor and profile under whatever protocol, None where there is none."""
+    return next((score for score in scores if same_measure(score, metric)), None)
+
+
+def differing(a: Score, b: Score) -> str:
+    """The fields in which two scores' protocols differ, in a sentence; empty where they are the same."""
+    return ", ".join(f"{name} ({_short(x)} / {_short(y)})" for name, (x, y) in differing_fields(a, b).items())
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else f"{text[:12]}\N{HORIZONTAL ELLIPSIS}"
+
+
 class Claims:
     """The paired differences of a results file, found by metric and pair of cells."""
 
     def __init__(self, results: Results) -> None:
         self.cells = results.cells
-        self.metrics = metrics(results)
+        self.metrics = measures(results)
         self._pairs = {(found.metric, found.protocol, found.a, found.b): found for found in results.differences}
 
     def best(self, metric: Metric) -> Cell | None:
@@ -76,6 +102,11 @@ class Claims:
             return None
         sign = 1 if metric.higher_is_better else -1
         return max(deciding, key=lambda pair: sign * pair[0])[1]
+
+    def apart(self, metric: Metric) -> list[Cell]:
+        """Cells whose score decides but has another protocol than the metric: they are compared with no other."""
+        scores = [(cell, measured(cell.scores, metric)) for cell in self.cells]
+        return [cell for cell, score in scores if score and score.decisive and score.protocol != metric.protocol]
 
     def relate(self, metric: Metric, a: Cell, b: Cell) -> Relation:
         """How cell `a` stands to cell `b`, from their recorded paired difference."""
@@ -98,9 +129,12 @@ class Claims:
         ]
 
     def indistinct(self, metric: Metric) -> frozenset[str]:
-        """Ids of the best cell and of all that no paired difference tells from it; empty where none was tested."""
+        """Ids of the best cell and of all that no paired difference tells from it.
+
+        Empty where no difference was tested, and where a cell has another protocol: it may be better than the best.
+        """
         best, rivals = self.best(metric), self.rivals(metric)
-        if best is None or all(relation.verdict == "untested" for _, relation in rivals):
+        if best is None or self.apart(metric) or all(relation.verdict == "untested" for _, relation in rivals):
             return frozenset()
         return frozenset([best.id, *(cell.id for cell, relation in rivals if relation.verdict in ("tied", "worse"))])
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ivbench.report.claims import Claims, Metric
+from ivbench.report.claims import Claims, Metric, metrics
 from ivbench.report.formats import decimals
 from ivbench.report.sources import Source, label
 from ivbench.results.schema import Interval
@@ -45,7 +45,7 @@ def pairs_of_run(source: Source) -> list[PromptPair]:
     """The differences between a run's cells that have values by prompt; the best cell against the first leads."""
     results, claims = source.results, Claims(source.results)
     labels = {cell.id: label(source, cell) for cell in results.cells}
-    known = {(metric.name, metric.protocol): metric for metric in claims.metrics}
+    known = {(metric.name, metric.protocol): metric for metric in metrics(results)}
     found = []
     for one in results.differences:
         metric = known.get((one.metric, one.protocol))

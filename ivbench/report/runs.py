@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ivbench.metrics.protocol import differing_fields, measure
-from ivbench.report.claims import metrics
+from ivbench.metrics.protocol import measure
+from ivbench.report.claims import differing, metrics
 from ivbench.report.formats import bounds, decimals, interval, listed, number
 from ivbench.report.prompts import PromptPair
 from ivbench.report.scores import anchor
@@ -210,19 +210,13 @@ def _notes(sources: list[Source], scores: dict[tuple[int, str], Score]) -> list[
     notes = []
     for run, score in sorted(firsts.items()):
         base = firsts.get(0)
-        differing = {} if base is None else differing_fields(base, score)
-        if differing:
-            said = ", ".join(f"{name} ({_short(a)} / {_short(b)})" for name, (a, b) in differing.items())
+        said = "" if base is None else differing(base, score)
+        if said:
             notes.append(
                 f"{sources[run].name} was scored under another protocol than {sources[0].name}, so the two are not "
                 f"compared: {said}."
             )
     return notes
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 24 else f"{text[:12]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def run_verdict(sources: list[Source], against: Sequence[Against]) -> list[str]:

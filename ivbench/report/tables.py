@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ivbench.report.claims import Claims, Metric, metrics, same_measure, score_of
+from ivbench.report.claims import Claims, Metric, measured, metrics, same_measure, score_of
 from ivbench.report.formats import bounds, count, decimals, interval, number, quantity, seconds, setting, words
 from ivbench.report.scores import anchor
 from ivbench.results.schema import Cell, Published, Results, Score
@@ -183,14 +183,15 @@ def main_table(results: Results) -> MainTable:
     varying = [key for key in keys if len(_values(results, key)) > 1 and not _said_by_w(results, key)]
     ties = {metric: claims.indistinct(metric) for metric in found}
     digits = {metric: _digits(results, metric) for metric in found}
-
+    places = _places(results)
     beside = _Beside(results, found)
 
     def row(number_: int, cell: Cell) -> Row:
         scores: list[Entry] = []
-        for place, metric in enumerate(found):
-            entry = _score_entry(score_of(cell.scores, metric), metric, digits[metric], notes, cell.id in ties[metric])
-            link = anchor(0, place, number_ - 1) if entry.sort is not None else ""
+        for metric in found:
+            score = measured(cell.scores, metric)
+            entry = _score_entry(score, metric, digits[metric], notes, cell.id in ties[metric])
+            link = "" if score is None else anchor(0, places[score.metric, score.protocol], number_ - 1)
             scores += [replace(entry, anchor=link), *beside.entries(cell.published, metric, digits[metric])]
         costs = [*_cost_entries(cell), *beside.seconds(cell.published)]
         problem = cell.problem if not cell.scores else ""
@@ -205,6 +206,11 @@ def main_table(results: Results) -> MainTable:
     columns = [*_setting_columns(results, varying), *scores, *_COST_COLUMNS, *beside.seconds_column()]
     marks = any(ties.values())
     return MainTable(columns, rows, references, notes.texts, common, _level(results), marks, beside.sources)
+
+
+def _places(results: Results) -> dict[tuple[str, str], int]:
+    """The place of every metric and protocol among the blocks behind the numbers."""
+    return {(metric.name, metric.protocol): place for place, metric in enumerate(metrics(results))}
 
 
 def difference_rows(results: Results) -> list[DifferenceRow]:
@@ -293,7 +299,7 @@ def _score_entry(score: Score | None, metric: Metric, digits: int, notes: _Notes
     if not score.decisive:
         marks.append(notes.number("Too few samples to decide: shown, and left out of every comparison."))
     if score.protocol != metric.protocol:
-        marks.append(notes.number(f"Under protocol {score.protocol}, not {metric.protocol}."))
+        marks.append(notes.number(f"Under protocol {score.protocol}, not {metric.protocol}: not compared."))
     spread = "" if score.stderr is None else f"\N{PLUS-MINUS SIGN} {number(score.stderr, digits)}"
     ends = interval(score.interval, digits)
     return Entry(number(score.value, digits), score.value, spread, ends, tuple(sorted(set(marks))), strong)
@@ -315,7 +321,7 @@ def _references(
     results: Results, found: list[Metric], digits: dict[Metric, int], notes: _Notes, beside: _Beside, before: int
 ) -> list[Row]:
     """Rows below the cells: every other row's fields stay empty where the reference has no such number."""
-    after = len(_COST_COLUMNS) + len(beside.seconds_column())
+    after, places = len(_COST_COLUMNS) + len(beside.seconds_column()), _places(results)
 
     def row(label: str, entry: Callable[[Metric], Entry], published: Sequence[Published] = ()) -> Row:
         scores = []
@@ -328,7 +334,11 @@ def _references(
         exact = score_of(same, metric)
         score = exact or (same[0] if len(same) == 1 else None)
         entry = _score_entry(score, metric, digits[metric], notes)
-        link = "" if score is None else anchor(0, found.index(metric), len(results.cells) + same.index(score))
+        link = (
+            ""
+            if score is None
+            else anchor(0, places[metric.name, metric.protocol], len(results.cells) + same.index(score))
+        )
         return replace(entry, anchor=link)
 
     rows: list[Row] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ivbench.report.claims import Claims, Metric, Relation, score_of
+from ivbench.report.claims import Claims, Metric, Relation, differing, measured, score_of
 from ivbench.report.formats import bounds, count, decimals, interval, listed, number
 from ivbench.results.schema import Cell, Results
 
@@ -76,8 +76,12 @@ def _headline(claims: Claims) -> list[str]:
     wins: dict[str, list[Metric]] = {}
     leads: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     untested: dict[str, list[str]] = {}
+    lines = []
     for metric in claims.metrics:
         best, relations = claims.best(metric), claims.rivals(metric)
+        if claims.apart(metric):
+            lines.append(_split(claims, metric))
+            continue
         if best is None:
             continue
         near = tuple(cell.label for cell, relation in relations if relation.verdict in ("tied", "worse"))
@@ -88,7 +92,7 @@ def _headline(claims: Claims) -> list[str]:
         else:
             wins.setdefault(best.label, []).append(metric)
     every = len(claims.metrics)
-    lines = [_win(claims, cell, found) for cell, found in wins.items()]
+    lines += [_win(claims, cell, found) for cell, found in wins.items()]
     for (cell, near), names in leads.items():
         lines.append(
             f"By {_metrics(names, every)}, {cell} has the best value but is not told apart from {_some(near)}."
@@ -96,6 +100,20 @@ def _headline(claims: Claims) -> list[str]:
     for cell, names in untested.items():
         lines.append(f"{cell} has the best value by {_metrics(names, every)}; not all differences from it were tested.")
     return lines or ["No score decides: too few samples, or none."]
+
+
+def _split(claims: Claims, metric: Metric) -> str:
+    """That the cells of a metric have several protocols, so that none is the best, and how the first differ."""
+    apart = claims.apart(metric)
+    of_first = measured(apart[0].scores, metric)
+    base = next(score for cell in claims.cells if (score := score_of(cell.scores, metric)) is not None)
+    fields = "" if of_first is None else differing(base, of_first)
+    names = _some([cell.label for cell in apart])
+    has, are = ("has", "is") if len(apart) == 1 else ("have", "are")
+    return (
+        f"By {metric.label}, no cell is called the best: {names} {has} another protocol than the rest and {are} not "
+        f"compared with it: {fields}."
+    )
 
 
 def _win(claims: Claims, cell: str, found: list[Metric]) -> str:
@@ -116,6 +134,8 @@ def _nearest(claims: Claims, metric: Metric, named: bool) -> str:
 
 def _card(claims: Claims, metric: Metric) -> Card:
     direction = "higher is better" if metric.higher_is_better else "lower is better"
+    if claims.apart(metric):
+        return Card(metric.label, direction, "", "", "", [_split(claims, metric)])
     best = claims.best(metric)
     score = None if best is None else score_of(best.scores, metric)
     if best is None or score is None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ivbench.report.claims import Claims
+from ivbench.report.scores import blocks
+from ivbench.report.sources import Source
 from ivbench.report.tables import main_table
 from ivbench.report.verdict import verdict
-from ivbench.results.schema import Results
+from ivbench.results.schema import Results, Score
 from tests.report.fixtures import make_results
 
 
@@ -111,3 +115,52 @@ def test_failures_and_problems_come_first(results: Results) -> None:
         "w=0 ddim 32 has no scores: NaN in stage base",
         "w=3 ddim 32: 3 videos failed, 64 were generated.",
     ]
+
+
+def _one_video_short(results: Results, index: int, value: float) -> Results:
+    """The same, one cell's CLIP score of one video fewer: `generated` is a field of the protocol."""
+
+    def short(score: Score) -> Score:
+        if score.metric != "clip_score":
+            return score.model_copy(update={"fields": {**score.fields, "generated": 64}})
+        fields = {**score.fields, "generated": 63}
+        return score.model_copy(update={"value": value, "protocol": "clip_score/shapes@1+ffff", "fields": fields})
+
+    def whole(score: Score) -> Score:
+        return score.model_copy(update={"fields": {**score.fields, "generated": 64}})
+
+    cells = [
+        cell.model_copy(update={"scores": [(short if place == index else whole)(score) for score in cell.scores]})
+        for place, cell in enumerate(results.cells)
+    ]
+    name = results.cells[index].id
+    kept = [one for one in results.differences if one.metric != "clip_score" or name not in (one.a, one.b)]
+    return results.model_copy(update={"cells": cells, "differences": kept})
+
+
+def test_a_cell_that_is_one_video_short_leaves_no_winner(results: Results) -> None:
+    short = _one_video_short(results, 0, 89.2)
+    said, table = verdict(short), main_table(short)
+    assert said.headline[0] == (
+        "By CLIP score [shapes-clip], no cell is called the best: w=0 ddim 32 has another protocol than the rest and "
+        "is not compared with it: generated (64 / 63)."
+    )
+    assert not any("better than" in line and "CLIP score" in line for line in said.headline)
+    card = next(card for card in said.cards if card.label.startswith("CLIP score"))
+    assert (card.value, card.cell, card.claims) == ("", "", [said.headline[0]])
+    (column,) = [place for place, column in enumerate(table.columns) if column.title == "CLIP score"]
+    entries = [row.entries[column] for row in table.rows]
+    assert entries[0].text == "89.20"
+    assert not any(entry.strong for entry in entries)
+    (note,) = set(entries[0].notes) - set(entries[1].notes)
+    assert table.footnotes[note - 1].endswith(": not compared.")
+
+
+def test_every_number_of_a_split_metric_leads_to_its_row(results: Results) -> None:
+    short = _one_video_short(results, 0, 89.2)
+    rows = {
+        row.anchor: (row.label, row.score.value) for block in blocks([Source("", short, Path())]) for row in block.rows
+    }
+    entries = [(row.label, entry) for row in main_table(short).rows for entry in row.entries if entry.anchor]
+    assert len(entries) == 16
+    assert all(rows[entry.anchor] == (label, entry.sort) for label, entry in entries)

@@ -179,6 +179,15 @@ def test_a_worker_that_ran_out_of_memory_has_its_unit_done_in_smaller_batches() 
     assert [batch for _, _, batch in pool.given] == [None, 8, 4]
 
 
+@pytest.mark.parametrize("retries", [0, 3])
+def test_smaller_batches_go_down_to_one_video_and_retries_count_only_then(retries: int) -> None:
+    pool = FakePool(random.Random(0), lambda unit: Lost(0, "no memory.", True))
+    tries = 5 + retries
+    with pytest.raises(ExecutorError, match=f"sample a was tried {tries} times"):
+        Dispatcher(pool, 1, retries, lambda line: None).run([unit("a")], everything, lambda unit, done: None)
+    assert [batch for _, _, batch in pool.given] == [None, 8, 4, 2, 1] + [1] * retries
+
+
 def test_a_worker_lost_for_another_reason_keeps_the_batch() -> None:
     deaths = iter([True, False])
     pool = FakePool(random.Random(0), lambda unit: Lost(0, "killed") if next(deaths) else None)

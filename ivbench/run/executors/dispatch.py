@@ -91,12 +91,13 @@ class Dispatcher:
     """Keeps workers busy, each with units of the models that it holds where there are such.
 
     A worker without such units loads another model, unless those that hold it would be through with its units sooner.
-    A lost worker's unit is done again by another, and a new worker is asked for.
+    A lost worker's unit is done again by another, and a new worker is asked for; where memory ran out, in a batch of
+    half as many videos, down to one.
 
     Args:
         pool: of workers.
         size: how many of them are wanted.
-        retries: how many more times a unit is tried after a loss.
+        retries: how many more times a unit is tried after a loss; one that ends in a smaller batch is not counted.
         say: shows a line.
         clock: seconds.
     """
@@ -111,6 +112,7 @@ class Dispatcher:
     ) -> None:
         self._pool, self._size, self._retries, self._say, self._clock = pool, size, retries, say, clock
         self._workers: dict[int, _State] = {}
+        self._tries: Counter[str] = Counter()
         self._losses: Counter[str] = Counter()
         self._starts_lost = 0
         self._batch: dict[str, int] = {}
@@ -188,14 +190,17 @@ class Dispatcher:
             if self._starts_lost > self._retries:
                 raise ExecutorError(f"{self._starts_lost} workers were lost as they started. The last: {event.why}")
             return
-        self._losses[unit.key] += 1
+        self._tries[unit.key] += 1
+        batch = self._batch.get(unit.key, BLOCK)
+        if event.out_of_memory and batch > 1:
+            self._batch[unit.key] = batch // 2
+        else:
+            self._losses[unit.key] += 1
         if self._losses[unit.key] > self._retries:
             raise ExecutorError(
-                f"{unit} was tried {self._losses[unit.key]} times, and its worker was lost each time. The last: "
+                f"{unit} was tried {self._tries[unit.key]} times, and its worker was lost each time. The last: "
                 f"{event.why} What was finished is kept; the same command goes on from there."
             )
-        if event.out_of_memory:
-            self._batch[unit.key] = max(1, self._batch.get(unit.key, BLOCK) // 2)
         self._say(f"a worker was lost ({event.why}); {unit} is done again")
         queue.put_back(unit)
 

@@ -64,13 +64,16 @@ def _several(paths: list[Path], out: Path) -> Path:
 
 
 def compared(sources: list[Source]) -> list[Against]:
-    """Every run but the first against the first."""
-    return [_against(sources[0].results, source.results) for source in sources[1:]]
+    """Every run but the first against the first; verdicts are corrected for all that are compared."""
+    from ivbench.report import corrected
+
+    return corrected([_against(sources[0].results, source.results) for source in sources[1:]])
 
 
 def _against(first: Results, other: Results) -> Against:
     """A later run against the first: what the report shows of the comparison."""
     from ivbench.check import compare
+    from ivbench.metrics.multiplicity import p_value
     from ivbench.report import Against, Change
 
     found = compare(first, other, refuse=False)
@@ -86,6 +89,7 @@ def _against(first: Results, other: Results) -> Against:
             detectable=one.detectable,
             verdict=one.verdict,
             by_prompt=() if one.paired is None else one.paired.by_prompt,
+            p_value=p_value(one.paired.value, one.paired.interval) if one.paired and one.paired.decisive else None,
         )
         for one in found.changes
     ]

@@ -29,7 +29,7 @@ from ivbench.report.sources import Source
 from ivbench.report.stages import cell_stages
 from ivbench.report.sweeps import sweeps
 from ivbench.report.tables import difference_rows, main_table
-from ivbench.report.verdict import verdict, warnings
+from ivbench.report.verdict import basis, verdict, warnings
 from ivbench.results.atomic import write_bytes
 from ivbench.results.files import read_results
 from ivbench.results.schema import Results
@@ -73,6 +73,7 @@ def build_runs(sources: list[Source], against: Sequence[Against]) -> str:
     own = {
         "tables": run_tables(sources, against),
         "verdict": run_verdict(sources, against),
+        "basis": basis(sum(change.p_value is not None for one in against for change in one.changes)),
         "warnings": [f"{source.name}: {line}" for source in sources for line in warnings(source.results)],
         "against": against,
     }

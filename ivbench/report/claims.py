@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from math import comb
 from typing import Literal
 
+from ivbench.metrics.multiplicity import holm, p_value
 from ivbench.metrics.protocol import differing_fields, measure
 from ivbench.results.schema import Cell, Difference, Interval, Results, Score
 
 __all__ = ["Claims", "Metric", "Relation", "differing", "measured", "measures", "metrics", "same_measure", "score_of"]
+
+
+_Key = tuple[str, str, str, str]
+"""Of a difference: metric, protocol, ids of its two cells."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,8 @@ class Relation:
     """How one cell stands to another by one metric.
 
     Attributes:
-        verdict: better or worse (the interval of the paired difference excludes 0), tied (it does not), or untested.
+        verdict: better or worse (the paired difference stays when it is corrected for all of the page), tied (it does
+            not), or untested.
         amount: size of the paired difference; None where untested.
         interval: ends of the difference turned so that positive is better; None where untested.
     """
@@ -87,21 +94,40 @@ def _short(value: object) -> str:
 
 
 class Claims:
-    """The paired differences of a results file, found by metric and pair of cells."""
+    """The paired differences of a results file, found by metric and pair of cells.
+
+    Attributes:
+        cells: of the file.
+        metrics: its columns.
+        family: how many pairs of cells there are, over all metrics, that could be told apart. The best cell is found
+            by looking at all, so claims on it are corrected for all.
+    """
 
     def __init__(self, results: Results) -> None:
         self.cells = results.cells
         self.metrics = measures(results)
         self._pairs = {(found.metric, found.protocol, found.a, found.b): found for found in results.differences}
+        self.family = sum(comb(len(self._deciding(metric)), 2) for metric in self.metrics)
+        self._told = self._told_apart()
 
     def best(self, metric: Metric) -> Cell | None:
         """The cell with the best value, among those whose score decides; None where no score does."""
-        scored = [(score_of(cell.scores, metric), cell) for cell in self.cells]
-        deciding = [(score.value, cell) for score, cell in scored if score is not None and score.decisive]
+        deciding = self._deciding(metric)
         if not deciding:
             return None
         sign = 1 if metric.higher_is_better else -1
         return max(deciding, key=lambda pair: sign * pair[0])[1]
+
+    def _deciding(self, metric: Metric) -> list[tuple[float, Cell]]:
+        scored = [(score_of(cell.scores, metric), cell) for cell in self.cells]
+        return [(score.value, cell) for score, cell in scored if score is not None and score.decisive]
+
+    def _told_apart(self) -> set[_Key]:
+        """The differences that stay when they are corrected for their number: those of all metrics together."""
+        columns = {(metric.name, metric.protocol) for metric in self.metrics}
+        known = [(key, one) for key, one in self._pairs.items() if key[:2] in columns and one.significant]
+        fallen = holm([p_value(one.value, one.interval) for _, one in known], self.family)
+        return {key for (key, _), told in zip(known, fallen, strict=True) if told}
 
     def apart(self, metric: Metric) -> list[Cell]:
         """Cells whose score decides but has another protocol than the metric: they are compared with no other."""
@@ -110,12 +136,10 @@ class Claims:
 
     def relate(self, metric: Metric, a: Cell, b: Cell) -> Relation:
         """How cell `a` stands to cell `b`, from their recorded paired difference."""
-        forwards = self._pairs.get((metric.name, metric.protocol, a.id, b.id))
-        if forwards is not None:
-            return _judge(forwards, True, metric.higher_is_better)
-        backwards = self._pairs.get((metric.name, metric.protocol, b.id, a.id))
-        if backwards is not None:
-            return _judge(backwards, False, metric.higher_is_better)
+        for first, second, forwards in ((a, b, True), (b, a, False)):
+            key = (metric.name, metric.protocol, first.id, second.id)
+            if key in self._pairs:
+                return _judge(self._pairs[key], key in self._told, forwards == metric.higher_is_better)
         return Relation("untested")
 
     def rivals(self, metric: Metric) -> list[tuple[Cell, Relation]]:
@@ -139,11 +163,11 @@ class Claims:
         return frozenset([best.id, *(cell.id for cell, relation in rivals if relation.verdict in ("tied", "worse"))])
 
 
-def _judge(difference: Difference, forwards: bool, higher_is_better: bool) -> Relation:
-    sign = 1 if forwards == higher_is_better else -1
+def _judge(difference: Difference, told: bool, greater_is_better: bool) -> Relation:
+    sign = 1 if greater_is_better else -1
     low, high = _turned(difference.interval, sign)
     amount = sign * difference.value
-    if not difference.significant:
+    if not told:
         return Relation("tied", amount, (low, high))
     return Relation("better" if amount > 0 else "worse", amount, (low, high))
 

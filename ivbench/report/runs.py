@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ivbench.metrics.multiplicity import holm
 from ivbench.metrics.protocol import measure
 from ivbench.report.claims import differing, metrics
 from ivbench.report.formats import bounds, decimals, interval, listed, number
@@ -13,7 +14,17 @@ from ivbench.report.scores import anchor
 from ivbench.report.sources import Source
 from ivbench.results.schema import Interval, Score
 
-__all__ = ["Against", "Change", "RunEntry", "RunRow", "RunTable", "change_pairs", "run_tables", "run_verdict"]
+__all__ = [
+    "Against",
+    "Change",
+    "RunEntry",
+    "RunRow",
+    "RunTable",
+    "change_pairs",
+    "corrected",
+    "run_tables",
+    "run_verdict",
+]
 
 _SETTLED = ("better", "worse")
 
@@ -27,9 +38,11 @@ class Change:
         metric: the score's label.
         protocol: of both scores.
         value, interval: later minus first, paired by prompt; None where too few prompts leave no interval.
-        detectable: the smallest difference that this many prompts would show; None where there is none.
+        detectable: the smallest difference that this many prompts would show by itself; None where there is none, and
+            where the difference shows by itself but not among so many.
         verdict: better, worse, no difference seen, or undecided.
         by_prompt: of a mean: the difference of each prompt, in suite order.
+        p_value: of the difference by itself; None where it decides nothing.
     """
 
     cell: str
@@ -40,6 +53,7 @@ class Change:
     detectable: float | None
     verdict: str
     by_prompt: Sequence[float | None] = ()
+    p_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,19 @@ class RunTable:
 
 
 _Measure = tuple[str, str]
+
+
+def corrected(against: Sequence[Against]) -> list[Against]:
+    """The same with verdicts that hold for all changes of the page together, at an error rate of 5 % (Holm)."""
+    tested = [change.p_value for one in against for change in one.changes if change.p_value is not None]
+    told = iter(holm(tested))
+
+    def again(change: Change) -> Change:
+        if change.p_value is None or next(told) or change.verdict not in _SETTLED:
+            return change
+        return replace(change, verdict="no difference seen", detectable=None)
+
+    return [replace(one, changes=[again(change) for change in one.changes]) for one in against]
 
 
 def run_tables(sources: list[Source], against: Sequence[Against]) -> list[RunTable]:

@@ -8,7 +8,7 @@ from ivbench.report.claims import Claims, Metric, Relation, differing, measured,
 from ivbench.report.formats import bounds, count, decimals, interval, listed, number
 from ivbench.results.schema import Cell, Results
 
-__all__ = ["Card", "Verdict", "verdict", "warnings"]
+__all__ = ["Card", "Verdict", "basis", "verdict", "warnings"]
 
 _NAMED = 3
 
@@ -35,10 +35,19 @@ class Card:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Headline sentences, one card a metric, and the warnings that come before any number."""
+    """What a reader sees first.
+
+    Attributes:
+        compared: cascade, suite, cells, prompts and runs.
+        headline: what is better.
+        basis: what stands behind "better"; empty where nothing could be.
+        cards: one a metric.
+        warnings: what comes before any number.
+    """
 
     compared: str
     headline: list[str]
+    basis: str
     cards: list[Card]
     warnings: list[str]
 
@@ -47,7 +56,18 @@ def verdict(results: Results) -> Verdict:
     """What the results support saying, and nothing more."""
     claims = Claims(results)
     cards = [_card(claims, metric) for metric in claims.metrics]
-    return Verdict(_compared(results), _headline(claims), cards, warnings(results))
+    return Verdict(_compared(results), _headline(claims), basis(claims.family), cards, warnings(results))
+
+
+def basis(differences: int) -> str:
+    """What stands behind a page's "better" and "worse", and that its intervals do not have it."""
+    if not differences:
+        return ""
+    among = f"all {count(differences)} differences together" if differences > 1 else "the one difference"
+    return (
+        f"Better and worse are said at an error rate of 5 % for {among} (Holm's correction); every interval is a 95 % "
+        "interval by itself, without that correction."
+    )
 
 
 def _compared(results: Results) -> str:

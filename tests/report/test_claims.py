@@ -11,7 +11,7 @@ from ivbench.report.scores import blocks
 from ivbench.report.sources import Source
 from ivbench.report.tables import main_table
 from ivbench.report.verdict import verdict
-from ivbench.results.schema import Results, Score
+from ivbench.results.schema import Difference, Results, Score
 from tests.report.fixtures import make_results
 
 
@@ -21,8 +21,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def _without_ties(results: Results) -> Results:
-    differences = [found.model_copy(update={"significant": True}) for found in results.differences]
+    differences = [found if found.significant else _certain(found) for found in results.differences]
     return results.model_copy(update={"differences": differences})
+
+
+def _certain(found: Difference) -> Difference:
+    ends = sorted((0.9 * found.value, 1.1 * found.value))
+    interval = found.interval.model_copy(update={"low": ends[0], "high": ends[1]})
+    return found.model_copy(update={"significant": True, "interval": interval})
 
 
 def _undecided(results: Results) -> Results:

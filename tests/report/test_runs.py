@@ -123,6 +123,7 @@ def test_the_command_writes_one_page_of_three_runs(
     text = (tmp_path / "runs.html").read_text(encoding="utf-8")
     assert "<title>main, branch, third" in text
     assert "third against main by" in text
+    assert "for all 16 differences together (Holm" in text
     assert not (tmp_path / "main" / "report.html").exists()
 
 

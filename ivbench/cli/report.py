@@ -93,4 +93,4 @@ def _against(first: Results, other: Results) -> Against:
         )
         for one in found.changes
     ]
-    return Against(changes, found.missing, found.conflicts)
+    return Against(changes, found.missing)

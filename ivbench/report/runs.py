@@ -63,13 +63,11 @@ class Against:
     Attributes:
         changes: of all that the two share under one protocol.
         missing: what the first has and this run lacks.
-        conflicts: what has another protocol, with the fields that differ.
         problem: why nothing could be compared; empty where something was.
     """
 
     changes: Sequence[Change]
     missing: Sequence[str] = ()
-    conflicts: Sequence[str] = ()
     problem: str = ""
 
 
@@ -232,17 +230,21 @@ def _truth(wanted: _Measure, sources: list[Source], digits: int) -> RunRow | Non
 
 
 def _notes(sources: list[Source], scores: dict[tuple[int, str], Score]) -> list[str]:
-    """For every run whose protocol is not the first's: the fields that differ."""
-    firsts = {run: score for (run, _), score in reversed(scores.items())}
+    """For every run with scores whose protocol is not the first run's: the fields that differ, and in which cells."""
     notes = []
-    for run, score in sorted(firsts.items()):
-        base = firsts.get(0)
-        said = "" if base is None else differing(base, score)
-        if said:
-            notes.append(
-                f"{sources[run].name} was scored under another protocol than {sources[0].name}, so the two are not "
-                f"compared: {said}."
-            )
+    for run, source in enumerate(sources[1:], 1):
+        shared = [label for of_run, label in scores if of_run == run and (0, label) in scores]
+        cells: dict[str, list[str]] = {}
+        for label in shared:
+            cells.setdefault(differing(scores[0, label], scores[run, label]), []).append(label)
+        for said, labels in cells.items():
+            where = "" if len(labels) == len(shared) else f" in {listed(labels)}"
+            if said:
+                there = " there" if where else ""
+                notes.append(
+                    f"{source.name} was scored under another protocol than {sources[0].name}{where}, so the two are "
+                    f"not compared{there}: {said}."
+                )
     return notes
 
 

@@ -47,7 +47,20 @@ def test_another_protocol_is_said_with_its_fields_and_never_subtracted(sources: 
     ]
     assert {(row.entries[1].difference, row.entries[1].verdict) for row in fvd.rows} == {("", "")}
     assert [row.entries[1].text for row in fvd.rows] == ["3.41", "1.62", "1.66", "2.48"]
-    assert len(against[0].conflicts) == 4
+
+
+def test_a_protocol_that_differs_in_one_cell_is_said_with_that_cell(first: Results, folder: Path) -> None:
+    score = first.cells[1].scores[0]
+    other = score.model_copy(update={"protocol": f"{score.protocol}0", "fields": {**score.fields, "frames": 9}})
+    changed = first.cells[1].model_copy(update={"scores": [other, *first.cells[1].scores[1:]]})
+    cells = [first.cells[0], changed, *first.cells[2:]]
+    sources = [Source("a", first, folder), Source("b", first.model_copy(update={"cells": cells}), folder)]
+    tables = run_tables(sources, compared(sources))
+    assert tables[0].notes == [
+        f"b was scored under another protocol than a in {changed.label}, so the two are not compared there: "
+        "frames (8 / 9)."
+    ]
+    assert not any(table.notes for table in tables[1:])
 
 
 def test_a_cell_of_one_run_alone_keeps_its_row(first: Results, folder: Path) -> None:

@@ -41,7 +41,9 @@ def _index(folders: tuple[Path, ...], out: Path | None) -> Path:
 
     if len(folders) != 1:
         raise click.UsageError(f"--index takes one folder, got {len(folders)}.")
-    return write_index(folders[0], out or folders[0] / "index.html")
+    folder = folders[0]
+    not_an_input(out, *folder.glob("*/results.json"), *folder.glob("*/report.html"))
+    return write_index(folder, out or folder / "index.html")
 
 
 def _pages(results: tuple[Path, ...], out: Path | None) -> Path:

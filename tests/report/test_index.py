@@ -14,6 +14,15 @@ from ivbench.results import write_results
 from tests.report.fixtures import make_results
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one report, `a`."""
+    (tmp_path / "a").mkdir()
+    write_results(make_results(tmp_path / "a"), tmp_path / "a" / "results.json")
+    (tmp_path / "a" / "report.html").touch()
+    return tmp_path
+
+
 def test_reports_stand_by_name_with_what_they_found(tmp_path: Path) -> None:
     results = {}
     for name in ("b", "a"):
@@ -40,6 +49,15 @@ def test_without_reports_or_with_two_folders_it_says_what_to_do(
     said = capsys.readouterr().err
     assert ("write their reports first" if folders == 1 else "takes one folder") in said
     assert not (tmp_path / "index.html").exists()
+
+
+@pytest.mark.parametrize("name", ["results.json", "report.html"])
+def test_it_is_never_written_over_what_it_leads_to(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    target = folder / "a" / name
+    before = target.read_bytes()
+    assert main(["report", "--index", str(folder), "--out", str(target)]) == 2
+    assert "is what was read" in capsys.readouterr().err
+    assert target.read_bytes() == before
 
 
 @pytest.mark.browser

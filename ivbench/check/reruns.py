@@ -186,7 +186,7 @@ def _results(scores: list[Score], prompts: int, runs: int, first_seed: int) -> R
     )
     names, seeds = [str(prompt) for prompt in range(prompts)], list(range(first_seed, first_seed + runs))
     return Results(
-        created="",
+        created="1970-01-01T00:00:00+00:00",
         command="",
         suite=SuiteInfo(name="simulated", digest="", prompts=names, runs=runs, seeds=seeds),
         cascade=CascadeInfo(name="simulated", digest="", stages=[]),

@@ -68,11 +68,12 @@ def read_results(path: Path) -> Results:
     """Read a `results.json` of this or an older version.
 
     Raises:
-        ConfigError: not a results file, a newer version, an unknown key, a wrong type.
+        ConfigError: not a results file, a newer version, an unknown key, a wrong type, a name that stands twice.
         MissingFileError: there's no such file.
     """
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse, parse_float=_finite)
+        json.dumps(data, ensure_ascii=False).encode()  # which halves of characters ("\\ud800") have no bytes for
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise MissingFileError(f"{path} is not there. Give the results.json of a run.") from error
     except (ValueError, RecursionError) as error:

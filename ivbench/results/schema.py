@@ -6,6 +6,9 @@ statistic. Older versions are upgraded on read (`ivbench.results.upgrade`).
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -39,6 +42,12 @@ class Record(BaseModel):
     """Base of every record: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _all_different(what: str, names: Iterable[Hashable]) -> None:
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ValueError(f"got {name!r} {times} times, each {what} stands once")
 
 
 class Interval(Record):
@@ -179,6 +188,12 @@ class Cell(Record):
     complete: bool = True
     problem: str = Field(default="", description="why the cell has no scores, where it has none")
 
+    @field_validator("scores")
+    @classmethod
+    def _each_once(cls, scores: list[Score]) -> list[Score]:
+        _all_different("label and protocol", [(score.label, score.protocol) for score in scores])
+        return scores
+
 
 class Difference(Record):
     """A paired difference between two cells: a minus b."""
@@ -302,3 +317,21 @@ class Results(Record):
     time_model: TimeModel | None = None
     disclosures: list[str] = Field(default_factory=list, description="choices the paper leaves open, and ours")
     notes: list[str] = Field(default_factory=list)
+
+    @field_validator("created")
+    @classmethod
+    def _moment(cls, created: str) -> str:
+        try:
+            offset = datetime.fromisoformat(created).utcoffset()
+        except ValueError:
+            offset = None
+        if offset != timedelta(0):
+            raise ValueError(f"got {created[:60]!r}, allowed is a moment in UTC such as 2026-11-24T12:00:00+00:00")
+        return created
+
+    @field_validator("cells")
+    @classmethod
+    def _distinct(cls, cells: list[Cell]) -> list[Cell]:
+        _all_different("cell's label", [cell.label for cell in cells])
+        _all_different("cell's id", [cell.id for cell in cells])
+        return cells

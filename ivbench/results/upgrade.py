@@ -20,10 +20,16 @@ def _to_2(data: dict[str, Any]) -> dict[str, Any]:
 
 def _to_3(data: dict[str, Any]) -> dict[str, Any]:
     """Version 3 has `influence` and `interaction` in the place of `left_out`; old runs have none."""
-    for holder, key in [(data, "ground_truth"), *((cell, "scores") for cell in data.get("cells", ()))]:
-        for score in holder.get(key, ()):
+    for holder, key in [(data, "ground_truth"), *((cell, "scores") for cell in _objects(data, "cells"))]:
+        for score in _objects(holder, key):
             score.pop("left_out", None)
     return data
+
+
+def _objects(holder: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The objects of a list; what is no list or no object stays, and is refused when the whole file is checked."""
+    found = holder.get(key)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 UPGRADES: Mapping[int, Step] = {1: _to_2, 2: _to_3}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,42 @@ def test_an_unknown_key_is_said_with_its_path(tmp_path: Path) -> None:
         read_results(path)
 
 
+def _twice(data: dict[str, Any], field: str) -> None:
+    data["cells"].append({**data["cells"][0], "label": "other", "id": "other", field: data["cells"][0][field]})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: _twice(data, "label"), r"cells: got 'w=3, \"ddim\"' 2 times, each cell's label stands once"),
+        (lambda data: _twice(data, "id"), "cells: got 'c' 2 times, each cell's id stands once"),
+        (lambda data: data["cells"][0]["scores"].append(data["cells"][0]["scores"][0]), "each label and protocol"),
+        (lambda data: data["cells"][0].update(label="a \ud800"), "is not JSON"),
+        (lambda data: data["cells"][0]["settings"].update({"\udfff": 1}), "is not JSON"),
+        (lambda data: data.update(created="yesterday"), "created: got 'yesterday', allowed is a moment in UTC"),
+        (lambda data: data.update(created=""), "allowed is a moment in UTC"),
+        (lambda data: data.update(created="2022-10-05T00:00:00"), "allowed is a moment in UTC"),
+        (lambda data: data.update(created="9999-12-31T23:59:59-14:00"), "allowed is a moment in UTC"),
+    ],
+)
+def test_what_would_mislead_a_reader_is_refused_in_one_line(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    path = tmp_path / "results.json"
+    data = results().model_dump(mode="json")
+    change(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(ConfigError, match=said) as caught:
+        read_results(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pair_of_surrogates_is_a_character(tmp_path: Path) -> None:
+    text = results(command="\N{GAME DIE}").model_dump_json()
+    (tmp_path / "results.json").write_text(text.replace("\N{GAME DIE}", r"\ud83c\udfb2"))
+    assert read_results(tmp_path / "results.json").command == "\N{GAME DIE}"
+
+
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
         read_results(tmp_path / "none.json")
@@ -119,6 +156,30 @@ def test_upgrades_run_one_after_the_other() -> None:
     steps = {1: lambda data: {**data, "b": data["a"]}, 2: lambda data: {**data, "c": data["b"]}}
     found = upgrade({"format": "ivbench-results", "version": 1, "a": 5}, "x", current=3, steps=steps)
     assert found == {"format": "ivbench-results", "version": 3, "a": 5, "b": 5, "c": 5}
+
+
+@pytest.mark.parametrize("version", range(1, RESULTS_VERSION + 1))
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.update(cells=[1]),
+        lambda data: data.update(cells=None),
+        lambda data: data.update(cells={"scores": 1}),
+        lambda data: data["cells"][0].update(scores=[3]),
+        lambda data: data["cells"][0].update(scores=None),
+        lambda data: data.update(ground_truth=5),
+        lambda data: data.update(ground_truth=[None]),
+    ],
+)
+def test_wrong_shapes_of_every_version_are_one_line(
+    tmp_path: Path, version: int, change: Callable[[dict[str, Any]], None]
+) -> None:
+    data = results().model_dump(mode="json") | {"version": version}
+    change(data)
+    (tmp_path / "results.json").write_text(json.dumps(data))
+    with pytest.raises(ConfigError) as caught:
+        read_results(tmp_path / "results.json")
+    assert "\n" not in str(caught.value)
 
 
 def test_every_version_below_the_present_has_an_upgrade() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -34,13 +35,17 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary = None
         _sync_folder(path.parent)
     except OSError as error:
-        raise StoreError(
-            f"{path} can't be written: {error.strerror or error}. Free space, or choose another folder."
-        ) from error
+        raise StoreError(f"{path} can't be written: {error.strerror or error}. {_remedy(error)}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Free space and give the same command again: it goes on from there, nothing that was finished is lost."
+    return "Choose another folder."
 
 
 def _umask() -> int:

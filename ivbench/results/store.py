@@ -31,6 +31,8 @@ __all__ = ["STORE_VERSION", "Store"]
 
 STORE_VERSION = 1
 _ID = re.compile(r"[0-9a-f]{64}")
+_FIELDS = {"about": dict, "bytes": int, "sha256": str}
+"""What is read of a manifest."""
 _MARK = "ivbench-store.txt"
 _MARKED = "A store of ivbench. `ivbench store` shows and cleans it; what is taken out is computed again.\n"
 
@@ -266,8 +268,10 @@ class Store:
             raise _Torn("has a torn manifest") from error
         if not intact:
             raise _Torn("has an altered manifest")
-        if manifest["version"] != STORE_VERSION:
-            raise _Torn(f"has format version {manifest['version']}, not {STORE_VERSION}")
+        if manifest.get("version") != STORE_VERSION:
+            raise _Torn(f"has format version {manifest.get('version')!r}, not {STORE_VERSION}")
+        if not all(type(manifest.get(key)) is kind for key, kind in _FIELDS.items()):
+            raise _Torn("has a manifest that no store writes")
         return dict(manifest)
 
 

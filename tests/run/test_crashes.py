@@ -193,7 +193,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
         assert main([*SCORE, "more"]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error")]
     assert len(errors) == 1
-    assert "No space left on device. Free space, or choose another folder." in errors[0]
+    assert "No space left on device. Free space and give the same command again: it goes on from there" in errors[0]
     kept = set(Store(scored / "store").ids())
     assert len(kept - before) == 3  # two files an entry
     assert main([*SCORE, "more"]) == 0

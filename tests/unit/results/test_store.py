@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ivbench.config import canonical_json, digest
 from ivbench.errors import StoreError
 from ivbench.results import Store
+from ivbench.results.upkeep import usage
 
 ID = "ab" * 32
 
@@ -83,6 +87,36 @@ def test_a_damaged_entry_is_said_counts_as_missing_and_can_be_written_again(tmp_
     assert np.array_equal(found["a"], np.arange(6))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"about": 5},
+        {"about": None},
+        {"bytes": "72"},
+        {"bytes": True},
+        {"sha256": None},
+        {"version": 2},
+        {"version": None},
+    ],
+)
+def test_a_manifest_of_another_shape_is_damage_whatever_its_digest(tmp_path: Path, change: dict[str, Any]) -> None:
+    kept, said = store(tmp_path)
+    kept.put(ID, {"a": np.arange(6)}, {"kind": "sample"})
+    _, manifest = files(tmp_path)
+    body = json.loads(manifest.read_text()) | change
+    del body["digest"]
+    manifest.write_text(canonical_json({**body, "digest": digest(body)}))
+    assert kept.get(ID) is None
+    assert kept.manifest(ID) is None
+    assert not kept.has(ID)
+    assert list(kept.latest()) == []
+    assert [entry.kind for entry in usage(kept)] == ["damaged"]
+    assert kept.damage(ID)
+    assert len(said) == 3
+    kept.put(ID, {"a": np.arange(6)}, {"kind": "sample"})
+    assert kept.manifest(ID) == {"kind": "sample"}
+
+
 def test_a_whole_entry_is_not_written_twice(tmp_path: Path) -> None:
     kept, _ = store(tmp_path)
     kept.put(ID, {"a": np.zeros(3)}, {})
@@ -99,7 +133,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path: Path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(StoreError, match="No space left on device"):
+        with pytest.raises(
+            StoreError, match=r"No space left on device\. Free space and give the same command again: .*lost"
+        ):
             kept.put(ID, {"a": np.zeros(3)}, {})
     assert list((tmp_path / "ab").iterdir()) == []
     assert kept.get(ID) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -22,6 +23,9 @@ __all__ = [
     "write_record",
 ]
 
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 has no way to write (its production 2, Char)."""
 _WORDS = {"pass": "pass", "regression": "REGRESSION", "inconclusive": "inconclusive", "missing": "MISSING"}
 
 
@@ -166,5 +170,5 @@ def junit(outcome: Outcome) -> bytes:
         case = ElementTree.SubElement(suite, "testcase", classname="missing", name=line)
         ElementTree.SubElement(case, "error", type="missing", message=line)
     ElementTree.indent(suite)
-    text: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
-    return text + b"\n"
+    text: str = ElementTree.tostring(suite, encoding="unicode")
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{_NOT_XML.sub(_REPLACED, text)}\n".encode()

@@ -319,6 +319,18 @@ def test_junit_markdown_and_json_say_the_same() -> None:
     assert record["missing"] == ["c: no such cell"]
 
 
+def test_junit_is_well_formed_whatever_a_problem_says() -> None:
+    control = "".join(map(chr, range(32))) + '\x7f\ud800\ufffe\uffff <&"> \N{GAME DIE}'
+    values = np.random.default_rng(3).normal(25.0, 4.0, (2, 60))
+    old = results({"a": [mean_score(values)], "b": [mean_score(values)]})
+    new = results({"a": [mean_score(values)], "b": []})
+    cells = [new.cells[0], new.cells[1].model_copy(update={"problem": control})]
+    outcome = judge_changes(compare(old, new.model_copy(update={"cells": cells})), GATE)
+    (error,) = ElementTree.fromstring(junit(outcome)).iter("error")
+    message, lost = str(error.get("message")), "\N{REPLACEMENT CHARACTER}"
+    assert message == f'b: stopped: {lost * 9}\t\n{lost * 2}\r{lost * 18}\x7f{lost * 3} <&"> \N{GAME DIE}'
+
+
 def test_an_updated_baseline_has_every_old_value_beside_the_new_one() -> None:
     old, new = pair(np.random.default_rng(12), 2.0)
     files = results({"a": [old]}), results({"a": [new]}, created="2026-11-25T12:00:00+00:00", notes=["own"])

@@ -54,10 +54,16 @@ def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequenc
 
 
 def add_to_job_summary(markdown: str) -> None:
-    """Add to the page of a GitHub Actions job, which names its file in GITHUB_STEP_SUMMARY; elsewhere do nothing."""
+    """Add to the page of a GitHub Actions job, which names its file in GITHUB_STEP_SUMMARY; elsewhere do nothing.
+
+    One that can't be written is said on standard error, and changes nothing else.
+    """
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(markdown)
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(markdown)
+        except OSError as error:
+            click.echo(f"the job's summary {summary} can't be written: {error.strerror or error}", err=True)
 
 
 def open_page(path: Path) -> bool:

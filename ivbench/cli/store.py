@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
@@ -89,6 +90,8 @@ def gc(store: Path | None, unused_for: float | None, max_size: str | None, dry_r
     """
     from ivbench.results.upkeep import collect, leftovers, sweep
 
+    if unused_for is not None and not math.isfinite(unused_for):
+        raise ConfigError(f"--unused-for: got {unused_for}, allowed are days such as 30.")
     opened = _open(store)
     going = collect(opened, unused_for, None if max_size is None else _bytes(max_size))
     remains = leftovers(opened)

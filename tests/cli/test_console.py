@@ -66,3 +66,11 @@ def test_a_job_summary_is_added_where_a_job_asks_for_one(tmp_path: Path, monkeyp
     add_to_job_summary("one\n")
     add_to_job_summary("two\n")
     assert (tmp_path / "summary.md").read_text() == "one\ntwo\n"
+
+
+def test_a_job_summary_that_cannot_be_written_is_said_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    add_to_job_summary("one\n")
+    assert capsys.readouterr().err == f"the job's summary {tmp_path} can't be written: Is a directory\n"

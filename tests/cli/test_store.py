@@ -89,6 +89,7 @@ def test_a_store_without_a_mark_is_known_by_an_entry_and_an_empty_one_by_its_mar
     [
         (["gc", "--max-size", "many"], "allowed are sizes such as 500MB and 10GB"),
         (["gc", "--unused-for", "-1"], "--unused-for"),
+        (["gc", "--unused-for", "nan"], "--unused-for: got nan, allowed are days such as 30"),
         (["du", "--store", "/nowhere"], "there is no store at /nowhere"),
         (["verfy"], "Did you mean 'verify'?"),
     ],

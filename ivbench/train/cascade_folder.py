@@ -12,7 +12,18 @@ from ivbench.results.atomic import write_bytes
 from ivbench.spec import CascadeSpec, StageSpec
 from ivbench.zoo import Card
 
-__all__ = ["write_cascade_folder"]
+__all__ = ["weights_before", "write_cascade_folder"]
+
+
+def weights_before(origin: Card, stage: str) -> dict[str, Path]:
+    """The weights files of the stages before one, by stage.
+
+    Raises:
+        ConfigError: the card has no weights for one.
+        MissingFileError: a file is not there.
+    """
+    names = [one.name for one in origin.cascade().stages]
+    return {name: origin.weights_path(name) for name in names[: names.index(stage)]}
 
 
 def write_cascade_folder(origin: Card, stage: StageSpec, weights: bytes, about: dict[str, Any], folder: Path) -> Path:
@@ -33,8 +44,9 @@ def write_cascade_folder(origin: Card, stage: StageSpec, weights: bytes, about: 
         StoreError: the place cannot be written.
     """
     spec = origin.cascade()
-    earlier = [one.name for one in spec.stages[: [one.name for one in spec.stages].index(stage.name)]]
-    files = {f"{name}.safetensors": origin.weights_path(name).read_bytes() for name in earlier}
+    before = weights_before(origin, stage.name)
+    earlier = [*before]
+    files = {f"{name}.safetensors": path.read_bytes() for name, path in before.items()}
     files[f"{stage.name}.safetensors"] = weights
     files["cascade.yaml"] = _written(_cascade(spec, earlier, stage, folder.name))
     for name, data in files.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ivbench.train.cascade_folder import write_cascade_folder
+from ivbench.train.cascade_folder import weights_before, write_cascade_folder
 from ivbench.zoo import read_card
 
 if TYPE_CHECKING:
@@ -21,16 +21,20 @@ class Snapshots:
     Args:
         steps: after which.
         cascade: the zoo's name of the cascade that has the stage.
+        stage: its name.
         recipe: its name, for the cards.
         zoo: the zoo's folder.
 
     Raises:
-        ConfigError, MissingFileError: there are steps, and the zoo has no card of the cascade.
+        ConfigError, MissingFileError: there are steps, and the zoo has no card of the cascade, or no weights of a stage
+            before this one.
     """
 
-    def __init__(self, steps: tuple[int, ...], cascade: str, recipe: str, zoo: Path) -> None:
+    def __init__(self, steps: tuple[int, ...], cascade: str, stage: str, recipe: str, zoo: Path) -> None:
         self._steps, self._recipe = steps, recipe
         self._card: Card | None = read_card(cascade, zoo) if steps else None
+        if self._card is not None:
+            weights_before(self._card, stage)
 
     def after_update(self, trainer: StageTrainer) -> None:
         """Leave a snapshot where one is due; a step that is done again after a kill leaves the same.

@@ -65,7 +65,7 @@ def open_stage(
     stage = _changed(found, resolved.changes, recipe)
     encoder = open_text_encoder(cascade.text, zoo=home)
     strips = StripMaker(stage, before, encoder)
-    snapshots = Snapshots(resolved.snapshots, resolved.cascade, recipe.name, home)
+    snapshots = Snapshots(resolved.snapshots, resolved.cascade, resolved.stage, recipe.name, home)
     from ivbench.train.torch_stage import StageTrainer
 
     def after_update(trainer: StageTrainer, last: bool) -> None:

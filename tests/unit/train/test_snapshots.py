@@ -128,3 +128,11 @@ def test_without_a_card_there_is_nothing_to_put_before_the_stage(zoo: Path, tmp_
     (zoo / "tiny" / "card.yaml").unlink()
     with pytest.raises((ConfigError, MissingFileError), match="card"):
         opened(zoo, tmp_path / "out", snapshots=[2])
+
+
+def test_without_the_weights_of_a_stage_before_nothing_is_trained(zoo: Path, tmp_path: Path) -> None:
+    (zoo / "tiny" / "base.safetensors").unlink()
+    with pytest.raises(MissingFileError, match=r"base\.safetensors"):
+        opened(zoo, tmp_path / "out", snapshots=[2])
+    assert not (tmp_path / "out").exists()
+    opened(zoo, tmp_path / "out")  # without snapshots nobody needs them

@@ -80,19 +80,21 @@ def build_runs(sources: list[Source], against: Sequence[Against]) -> str:
     return _page("runs.html", sources, change_pairs(sources, against), own)
 
 
-def build_index(folder: Path) -> str:
+def build_index(folder: Path, home: Path) -> str:
     """The page that leads to the reports of a folder, as HTML.
 
     Args:
-        folder: whose subfolders hold a `results.json` and its `report.html`.
+        folder: whose subfolders hold a `results.json` and its `report.html`; one that can't be read is left out and
+            named.
+        home: the folder that the page is for; its links are relative to it.
 
     Raises:
         MissingFileError: none does.
-        ConfigError: one is not a results file.
     """
     style = _read("report.css")
     page = _environment().get_template("index.html")
-    return page.render(policy=_policy(style, ""), style=Markup(style), entries=entries(folder))
+    found, problems = entries(folder, home)
+    return page.render(policy=_policy(style, ""), style=Markup(style), entries=found, problems=problems)
 
 
 def write_report(results_path: Path, out: Path) -> Path:
@@ -123,7 +125,7 @@ def write_runs(sources: list[Source], against: Sequence[Against], out: Path) -> 
 
 def write_index(folder: Path, out: Path) -> Path:
     """Write the page of a folder of reports; arguments and errors as `build_index` and `write_report`."""
-    write_bytes(out, build_index(folder).encode())
+    write_bytes(out, build_index(folder, out.parent).encode())
     return out
 
 

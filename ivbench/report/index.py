@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from ivbench.errors import MissingFileError
+from ivbench.errors import ConfigError, MissingFileError
 from ivbench.report.verdict import verdict
 from ivbench.results.files import read_results
 from ivbench.results.schema import Results
@@ -21,7 +22,7 @@ class Entry:
     Attributes:
         results: the whole file.
         compared, headline: as its report begins.
-        page, data: relative addresses of the report and of `results.json`.
+        page, data: addresses of the report and of `results.json`, relative to the index.
     """
 
     results: Results
@@ -31,12 +32,15 @@ class Entry:
     data: str
 
 
-def entries(folder: Path) -> list[Entry]:
-    """Of every `NAME/results.json` with a `report.html` beside it, by name.
+def entries(folder: Path, home: Path) -> tuple[list[Entry], list[str]]:
+    """Of every `NAME/results.json` with a `report.html` beside it, by name; and why some are left out.
+
+    Args:
+        folder: whose subfolders hold them.
+        home: the folder of the page that leads to them; addresses are relative to it.
 
     Raises:
         MissingFileError: there is none.
-        ConfigError: one is not a results file.
     """
     paths = [path for path in sorted(folder.glob("*/results.json")) if path.with_name("report.html").is_file()]
     if not paths:
@@ -44,10 +48,21 @@ def entries(folder: Path) -> list[Entry]:
             f"{folder} has no NAME/results.json with a report.html beside it. Name a folder of results folders, "
             "such as ivbench-out, and write their reports first (ivbench report FOLDER)."
         )
-    return [_entry(path) for path in paths]
+    found, problems = [], []
+    for path in paths:
+        try:
+            found.append(_entry(path, home))
+        except ConfigError as error:
+            problems.append(f"{path.parent.name} is left out: {error}")
+    return found, problems
 
 
-def _entry(path: Path) -> Entry:
+def _entry(path: Path, home: Path) -> Entry:
     results = read_results(path)
-    found, home = verdict(results), quote(path.parent.name)
-    return Entry(results, found.compared, found.headline, f"{home}/report.html", f"{home}/results.json")
+    found = verdict(results)
+    page, data = (_address(each, home) for each in (path.with_name("report.html"), path))
+    return Entry(results, found.compared, found.headline, page, data)
+
+
+def _address(path: Path, home: Path) -> str:
+    return quote(Path(os.path.relpath(path.resolve(), home.resolve())).as_posix())

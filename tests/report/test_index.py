@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -33,7 +35,7 @@ def test_reports_stand_by_name_with_what_they_found(tmp_path: Path) -> None:
     (tmp_path / "no-results").mkdir()
     (tmp_path / "no-report").mkdir()
     write_results(results["a"], tmp_path / "no-report" / "results.json")
-    page = build_index(tmp_path)
+    page = build_index(tmp_path, tmp_path)
     assert page.index('href="a/report.html"') < page.index('href="b/report.html"')
     assert page.count("<article>") == 2
     assert "no-report" not in page
@@ -49,6 +51,26 @@ def test_without_reports_or_with_two_folders_it_says_what_to_do(
     said = capsys.readouterr().err
     assert ("write their reports first" if folders == 1 else "takes one folder") in said
     assert not (tmp_path / "index.html").exists()
+
+
+@pytest.mark.parametrize("out", ["index.html", "sub/deep/index.html", "a/index.html"])
+def test_its_links_lead_to_the_report_from_where_it_is_written(folder: Path, out: str) -> None:
+    assert main(["report", "--index", str(folder), "--out", str(folder / out)]) == 0
+    page = (folder / out).read_text(encoding="utf-8")
+    links = [unquote(link) for link in re.findall('<a href="([^"]+)"', page)]
+    found = {((folder / out).parent / link).resolve() for link in links}
+    assert found == {(folder / "a" / name).resolve() for name in ("report.html", "results.json")}
+
+
+def test_a_torn_file_is_named_and_left_out(folder: Path) -> None:
+    (folder / "torn").mkdir()
+    (folder / "torn" / "report.html").touch()
+    whole = (folder / "a" / "results.json").read_bytes()
+    (folder / "torn" / "results.json").write_bytes(whole[: len(whole) // 2])
+    page = build_index(folder, folder)
+    assert page.count("<article>") == 1
+    assert "torn is left out: " in page
+    assert 'href="torn/' not in page
 
 
 @pytest.mark.parametrize("name", ["results.json", "report.html"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Asked",
+    "asked_by",
     "log_option",
     "not_an_input",
     "out_option",
@@ -93,15 +94,24 @@ def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def gathered(*args: Any, **kwargs: Any) -> Any:
-        kwargs["cascade"] = _one_cascade(kwargs["cascade"], kwargs.pop("named"))
-        kwargs["suite"] = kwargs["suite"] or _default_suite(kwargs["cascade"])
-        asked = Asked(**{field.name: kwargs.pop(field.name) for field in fields(Asked)})
-        return command(*args, asked=asked, **kwargs)
+        own = {name: kwargs.pop(name) for name in ("named", *(field.name for field in fields(Asked)))}
+        return command(*args, asked=asked_by(own), **kwargs)
 
     found: Callable[..., Any] = gathered
     for option in reversed(_SUITE_OPTIONS):
         found = option(found)
     return found
+
+
+def asked_by(values: Mapping[str, Any]) -> Asked:
+    """What the values of `suite_options`, by parameter, ask for; others among them are left alone.
+
+    Raises:
+        ConfigError: they name two cascades.
+    """
+    cascade = _one_cascade(values["cascade"], values["named"])
+    own = {field.name: values[field.name] for field in fields(Asked)}
+    return Asked(**{**own, "cascade": cascade, "suite": values["suite"] or _default_suite(cascade)})
 
 
 def _one_cascade(argument: str | None, option: str | None) -> str | None:

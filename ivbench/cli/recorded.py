@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ivbench.cli.options import Asked, plan_of
+from ivbench.cli.options import asked_by, plan_of
 from ivbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,16 +47,16 @@ def recorded_plan(results: Results, path: Path) -> Recorded:
     """
     from ivbench.cli.main import COMMANDS
 
-    words = shlex.split(results.command)[1:]
+    words = _words(results.command)[1:]
     if not words or words[0] not in _COMMANDS:
         raise ConfigError(f'{path} records the command "{results.command}". Only those of run and score are explained.')
     try:
-        values = COMMANDS[words[0]].load().make_context(words[0], words[1:]).params
+        values = COMMANDS[words[0]].load().make_context(words[0], words[1:], help_option_names=[]).params
     except click.UsageError as error:
         raise ConfigError(f'{path} records the command "{results.command}": {error.format_message()}') from error
     if values.get("generated") is not None:
         raise ConfigError(f"{path} was scored from folders of videos. Only results of a suite are explained.")
-    asked = Asked(**{field.name: values[field.name] for field in fields(Asked)})
+    asked = asked_by(values)
     name, plan = plan_of(asked)
     if plan.suite_digest != results.suite.digest:
         raise ConfigError(
@@ -64,3 +64,11 @@ def recorded_plan(results: Results, path: Path) -> Recorded:
             "since. Bring that back, or run it again."
         )
     return Recorded(plan, name, asked.device, values["store"])
+
+
+def _words(command: str) -> list[str]:
+    """The words of a command line; none where a quote is left open."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []

@@ -215,7 +215,7 @@ def _failures(results: Results) -> list[str]:
         failed = max((score.counts.failed for score in cell.scores), default=0)
         if failed:
             generated = max(score.counts.generated for score in cell.scores)
-            lines.append(f"{cell.label}: {failed} videos failed, {generated} were generated.")
+            lines.append(f"{cell.label}: {count(failed)} of {_plural(generated, 'video')} failed.")
     return lines
 
 

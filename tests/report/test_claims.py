@@ -119,7 +119,7 @@ def test_failures_and_problems_come_first(results: Results) -> None:
     said = verdict(results.model_copy(update={"cells": [broken, failed, *results.cells[2:]]}))
     assert said.warnings == [
         "w=0 ddim 32 has no scores: NaN in stage base",
-        "w=3 ddim 32: 3 videos failed, 64 were generated.",
+        "w=3 ddim 32: 3 of 64 videos failed.",
     ]
 
 

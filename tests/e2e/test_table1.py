@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_its_replay_at_a_tiny_size_sets_every_row_beside_the_papers(tmp_path: Pa
     assert all(one.measured is not None and one.published is not None for one in results.published_differences)
     verdicts = {one.text: one.verdict for one in results.conclusions}
     assert len(verdicts) == len(suite["conclusions"])
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    page = html.unescape((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
     assert all(text in page for text in ("Imagen Video, Table 1", "92.12", "618", *verdicts))
 
 

@@ -81,6 +81,11 @@ class Comparison:
     altered: tuple[str, ...] = ()
     same_noise: bool = False
 
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """All that keeps the new file from being measured as the old one was."""
+        return (*self.missing, *self.conflicts, *self.altered)
+
 
 def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
     """Set two results files against each other.

@@ -80,11 +80,11 @@ def measured_gate(comparison: Comparison, confidence: float = 0.95) -> Gate:
 
     Raises:
         ConfigError: no metric decides, a metric is the same in both files to the last bit, the files have the same
-            seeds, or the second lacks something of the first.
+            seeds, or the second was not measured as the first was.
     """
-    lacking = (*comparison.missing, *comparison.altered)
-    if lacking:
-        raise ConfigError(f"the second file is no re-run of the first: {lacking[0]}. Run the same suite again.")
+    if comparison.unmatched:
+        why = comparison.unmatched[0].rstrip(".")
+        raise ConfigError(f"the second file is no re-run of the first: {why}. Run the same suite again.")
     if comparison.same_noise:
         raise ConfigError(
             "the two files have the same seeds, so their difference is not the noise between runs. Use other seeds for "

@@ -87,7 +87,7 @@ def judge_changes(comparison: Comparison, gate: Gate) -> Outcome:
     alpha = (1 - gate.confidence) / max(len(judged), 1)
     verdicts = tuple(_verdict(change, rule, alpha, gate.power, comparison.prompts) for change, rule in judged)
     found = {(change.cell, change.new.label) for change, _ in judged}
-    said = (*comparison.missing, *comparison.conflicts, *comparison.altered)
+    said = comparison.unmatched
     cells = [cell for cell in comparison.cells if not any(line.startswith(f"{cell}: ") for line in said)]
     absent = (f"{cell}: no {metric}" for cell in cells for metric in rules if (cell, metric) not in found)
     return Outcome(verdicts, (*said, *absent), comparison.added)

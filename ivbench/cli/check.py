@@ -10,7 +10,7 @@ import click
 from ivbench.cli.options import not_an_input, results_file
 
 if TYPE_CHECKING:
-    from ivbench.check import Comparison, Outcome
+    from ivbench.check import Comparison, Gate, Outcome
 
 __all__ = ["check"]
 
@@ -46,20 +46,9 @@ def check(
     cell of the baseline, paired by prompt, at an error rate that is shared out among all verdicts. Whatever the
     baseline has and NEW lacks fails. In GitHub Actions the summary is added to the job's page.
     """
-    from ivbench.check import (
-        compare,
-        judge_changes,
-        junit,
-        markdown,
-        outcome_record,
-        read_gate,
-        updated_baseline,
-        write_record,
-    )
+    from ivbench.check import compare, judge_changes, read_gate, updated_baseline
     from ivbench.cli.compare import read_pair, show_changes
-    from ivbench.cli.console import add_to_job_summary
     from ivbench.results import write_results
-    from ivbench.results.atomic import write_bytes
 
     files = [results_file(baseline), results_file(new)]
     for path in (junit_path, json_path, markdown_path):
@@ -81,13 +70,7 @@ def check(
         return
     gate = read_gate(gate_path)
     outcome = judge_changes(comparison, gate)
-    if junit_path is not None:
-        write_bytes(junit_path, junit(outcome))
-    if json_path is not None:
-        write_record(outcome_record(outcome, gate), json_path)
-    if markdown_path is not None:
-        write_bytes(markdown_path, markdown(outcome).encode())
-    add_to_job_summary(markdown(outcome))
+    _write(outcome, gate, junit_path, markdown_path, json_path)
     _show(outcome)
     context.exit(outcome.exit_code)
 
@@ -104,6 +87,23 @@ def _init(comparison: Comparison, gate_path: Path) -> None:
     for label in without_rule(comparison, gate):
         click.echo(f"no rule for {label}: it decides nothing")
     click.echo(gate_path)
+
+
+def _write(
+    outcome: Outcome, gate: Gate, junit_path: Path | None, markdown_path: Path | None, json_path: Path | None
+) -> None:
+    """Write the reports that were asked for, and the job's page."""
+    from ivbench.check import junit, markdown, outcome_record, write_record
+    from ivbench.cli.console import add_to_job_summary
+    from ivbench.results.atomic import write_bytes
+
+    if junit_path is not None:
+        write_bytes(junit_path, junit(outcome))
+    if json_path is not None:
+        write_record(outcome_record(outcome, gate), json_path)
+    if markdown_path is not None:
+        write_bytes(markdown_path, markdown(outcome).encode())
+    add_to_job_summary(markdown(outcome))
 
 
 def _show(outcome: Outcome) -> None:

@@ -268,6 +268,9 @@ def test_a_gate_is_measured_on_a_whole_re_run_with_other_seeds() -> None:
     first, second = pair(np.random.default_rng(10))
     with pytest.raises(ConfigError, match="the two files have the same seeds"):
         measured_gate(compare(results({"a": [first]}), results({"a": [second]})))
+    other = mean_score(np.ones((2, 60)), protocol="clip_score/ivbench@1+cc", fields={"prompts": "q", "generated": 120})
+    with pytest.raises(ConfigError, match=r"no re-run of the first: a: .*prompts \(p / q\)"):
+        measured_gate(compare(results({"a": [first]}), rerun({"a": [other]}), refuse=False))
     with pytest.raises(ConfigError, match="no re-run of the first: b: no such cell"):
         measured_gate(compare(results({"a": [first], "b": [first]}), rerun({"a": [second]})))
     with pytest.raises(ConfigError, match=r"no re-run of the first: a: .* has no video of prompt 4 and 7 more"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tarfile
 from pathlib import Path
 
@@ -19,11 +18,8 @@ from ivbench.errors import ConfigError
 from ivbench.extractors import find_weights
 from ivbench.extractors.tfhub import TensorFlowProcess
 from ivbench.extractors.torch_i3d_tfhub import I3DTFHub
-from ivbench.results.store import Store
-from ivbench.run import Silent
-from ivbench.run.folder_extraction import Choices
-from ivbench.run.folder_scoring import FolderRequest, score_folders
 from tests.tfhub import tiny
+from tests.tfhub.scoring import google_fvd
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of TensorFlow, on today's libraries
 
@@ -63,15 +59,8 @@ def test_an_archive_and_the_hubs_cache_are_the_same_module(
 
 
 def test_google_fvd_is_the_frozen_number_of_their_code(module: Path, tmp_path: Path) -> None:
-    for side, videos in tiny.videos().items():
-        (tmp_path / side).mkdir()
-        for number, video in enumerate(videos):
-            np.save(tmp_path / side / f"{number:03}.npy", video)
-    expected = json.loads((tiny.GOLDEN / "google.json").read_text(encoding="utf-8"))["values"]["google-fvd"]
-    choices = Choices("google-fvd", {"i3d-tfhub": module})
-    request = FolderRequest(tmp_path / "generated", tmp_path / "reference", ("fvd",), choices)
-    found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
-    assert found.results.cells[0].scores[0].value == pytest.approx(expected, rel=1e-4)
+    score, expected = google_fvd(module, tmp_path)
+    assert score.value == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_module_without_the_tensor_and_a_folder_without_a_module_are_refused(module: Path, tmp_path: Path) -> None:

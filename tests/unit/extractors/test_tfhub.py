@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 import tarfile
 from pathlib import Path
@@ -16,11 +15,7 @@ from ivbench.errors import ConfigError, MissingDependencyError, UnreadableError
 from ivbench.extractors import find_weights
 from ivbench.extractors.tfhub import PYTHON_VARIABLE, TensorFlowProcess, unpacked
 from ivbench.extractors.torch_i3d_tfhub import I3DTFHub
-from ivbench.results.store import Store
-from ivbench.run import Silent
-from ivbench.run.folder_extraction import Choices
-from ivbench.run.folder_scoring import FolderRequest, score_folders
-from tests.tfhub import tiny
+from tests.tfhub.scoring import google_fvd
 
 FOLDER = Path(__file__).parents[2] / "tfhub"
 OUTPUT = "RGB/inception_i3d/Mean:0"
@@ -36,15 +31,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_google_fvd_is_the_frozen_number_of_their_code(module: Path, tmp_path: Path) -> None:
-    for side, videos in tiny.videos().items():
-        (tmp_path / side).mkdir()
-        for number, video in enumerate(videos):
-            np.save(tmp_path / side / f"{number:03}.npy", video)
-    expected = json.loads((tiny.GOLDEN / "google.json").read_text(encoding="utf-8"))["values"]["google-fvd"]
-    choices = Choices("google-fvd", {"i3d-tfhub": module})
-    request = FolderRequest(tmp_path / "generated", tmp_path / "reference", ("fvd",), choices)
-    found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
-    score = found.results.cells[0].scores[0]
+    score, expected = google_fvd(module, tmp_path)
     assert score.value == pytest.approx(expected, rel=1e-4)
     assert "i3d-tfhub, unverified weights" in score.label
 

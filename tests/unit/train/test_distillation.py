@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +13,6 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402 - after the gate
 
-from ivbench import registry  # noqa: E402
 from ivbench.diffusion import diffuse  # noqa: E402
 from ivbench.errors import ConfigError  # noqa: E402
 from ivbench.plan import resolve  # noqa: E402
@@ -23,24 +21,9 @@ from ivbench.train import torch_distillation  # noqa: E402
 from ivbench.train.distillation import Distillation  # noqa: E402
 from ivbench.train.torch_distillation import StudentTrainer, Teacher  # noqa: E402
 from ivbench.zoo import read_card, verify  # noqa: E402
-from tests.unit.train.students import write_recipe, write_teacher  # noqa: E402
+from tests.unit.train.students import write_recipe  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in one order, whatever the machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A zoo with the cascade `tiny`, whose text encoder is a random table."""
-    monkeypatch.setitem(registry._targets("text_encoder"), "t5", "tests.unit.train.tiny:RandomEncoder")
-    write_teacher(tmp_path / "zoo")
-    return tmp_path / "zoo"
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def distillation(zoo: Path, out: Path, **changes: Any) -> Distillation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ivbench import registry  # noqa: E402 - after the gate
 from ivbench.errors import ConfigError, MissingFileError  # noqa: E402
 from ivbench.train.stage import open_stage  # noqa: E402
 from ivbench.train.torch_export import half_precision  # noqa: E402
 from ivbench.zoo import read_card, verify  # noqa: E402
-from tests.unit.train.students import write_teacher  # noqa: E402
 from tests.unit.train.tiny import RECIPE  # noqa: E402
 
-
-@pytest.fixture
-def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A zoo with the cascade `tiny`, whose text encoder is a random table."""
-    monkeypatch.setitem(registry._targets("text_encoder"), "t5", "tests.unit.train.tiny:RandomEncoder")
-    write_teacher(tmp_path / "zoo")
-    return tmp_path / "zoo"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in one order, whatever the machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def ignore(record: dict[str, float]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,7 @@ from ivbench.train.torch_text_whitening import whiten_text  # noqa: E402
 from ivbench.train.torch_training import CHECKPOINT, LOG  # noqa: E402
 from tests.unit.train.tiny import Tiny  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in one order, whatever the machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def trainer(tiny: Any, folder: Path, kind: str = "base", encoder: Any = None, **changes: Any) -> StageTrainer:

@@ -35,7 +35,7 @@ class Distillation:
         device: where students are trained.
 
     Raises:
-        ConfigError: the recipe or the cascade is wrong, or the stage is distilled already.
+        ConfigError: the recipe or the cascade is wrong, or its halvings do not go on from the stage's own steps.
         DigestError: the teacher's weights are not what its card says.
         MissingFileError: there is no such text encoder.
     """
@@ -47,7 +47,7 @@ class Distillation:
         self._card = read_card(self.recipe.cascade, home)
         spec = self._card.cascade()
         self.stage, self._before = find_stage(spec, self.recipe.stage, recipe)
-        _require_undistilled(self.stage)
+        _require_going_on(self.stage, self.recipe)
         self._weights = NativeCascade(self._card, device, home).weights(self.stage.name)
         encoder = open_text_encoder(spec.text, zoo=home)
         self._encoder, self._strips = encoder.digest, StripMaker(self.stage, self._before, encoder)
@@ -61,7 +61,7 @@ class Distillation:
         Raises:
             ConfigError: no such phase; says the nearest.
         """
-        phases = self.recipe.phases
+        phases = self.recipe.phases(self.stage.distilled)
         names = [phase.name for phase in phases]
         if until is not None and until not in names:
             raise ConfigError(
@@ -97,9 +97,8 @@ class Distillation:
 
         from ivbench.train.torch_distillation import Teacher
 
-        return Teacher(
-            self.stage, {name: torch.from_numpy(np.array(value, np.float32)) for name, value in self._weights.items()}
-        )
+        weights = {name: torch.from_numpy(np.array(value, np.float32)) for name, value in self._weights.items()}
+        return Teacher(self.stage, weights).of_ddim()
 
     def _trainer(self, phase: Phase, teacher: Teacher) -> StudentTrainer:
         from ivbench.train.torch_distillation import StudentTrainer
@@ -129,9 +128,29 @@ class Distillation:
         return folder
 
 
-def _require_undistilled(stage: StageSpec) -> None:
-    if stage.distilled is not None:
-        raise ConfigError(f'stage "{stage.name}" is distilled already. Name the cascade that it was distilled from.')
+def _require_going_on(stage: StageSpec, recipe: DistillationRecipe) -> None:
+    """A stage that is distilled already can be halved further, by the sampler that halvings are for."""
+    found = stage.distilled
+    if found is None:
+        return
+    if recipe.guidance is not None:
+        raise ConfigError(
+            f'stage "{stage.name}" is distilled already. Leave `guidance` out to go on from it, or name the cascade '
+            "that it was distilled from."
+        )
+    if found.steps is None:
+        return
+    if "ddim" not in found.samplers:
+        raise ConfigError(
+            f'stage "{stage.name}" is a student of the {found.samplers[0]} sampler alone, and halvings are of ddim. '
+            "Name the cascade that it was distilled from."
+        )
+    first = recipe.halving[0].steps
+    if 2 * first != found.steps:
+        raise ConfigError(
+            f'stage "{stage.name}" is distilled to {found.steps} steps, and halving begins with {first}. '
+            + (f"It can begin with {found.steps // 2}." if found.steps % 2 == 0 else "Its steps cannot be halved.")
+        )
 
 
 def _strip_settings(stage: StageSpec) -> StageSettings:

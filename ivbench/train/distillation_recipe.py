@@ -97,11 +97,14 @@ class DistillationRecipe(DataRecipe):
                 raise ValueError(f"stochastic: {student.steps} steps need the halving to as many as their teacher")
         return self
 
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """In order: each after its teacher."""
+    def phases(self, origin: DistilledSpec | None = None) -> tuple[Phase, ...]:
+        """In order: each after its teacher.
+
+        Args:
+            origin: how the stage was distilled before; its students take the same guidance weights.
+        """
         found: list[Phase] = []
-        weights = None
+        weights = None if origin is None else origin.guidance
         if self.guidance is not None:
             weights, updates = self.guidance.weights, self.guidance.updates
             only = DistilledSpec(guidance=weights)

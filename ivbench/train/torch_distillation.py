@@ -13,8 +13,10 @@ from torch import Tensor
 from ivbench.cascade.stage import stage_schedule
 from ivbench.diffusion import diffuse, to_x
 from ivbench.diffusion.distillation import Lesson, halving_lesson, keeping_lesson, stochastic_lesson
+from ivbench.nets.torch_layers import fourier
 from ivbench.nets.torch_video_unet import TorchVideoUNet
 from ivbench.spec import StageSpec
+from ivbench.spec.parameters import FOURIER_DIM
 from ivbench.train.distillation_recipe import DistillationRecipe, Phase
 from ivbench.train.torch_examples import Example, Examples
 from ivbench.train.torch_targets import lesson_target
@@ -47,6 +49,19 @@ class Teacher:
             found.update(value.detach().cpu().contiguous().numpy().tobytes())
         return found.hexdigest()
 
+    def of_ddim(self) -> Teacher:
+        """A student of two samplers as that of DDIM alone: the embedding of a jump of one step moves into a bias."""
+        distilled = self.stage.distilled
+        if distilled is None or not self.stage.unet.jump_embedding:
+            return self
+        weights = dict(self.weights)
+        weight, bias = weights.pop("embedding.jump.weight"), weights.pop("embedding.jump.bias")
+        one = weight @ fourier(torch.ones(()), FOURIER_DIM) + bias
+        weights["embedding.text.bias"] = weights["embedding.text.bias"] + one
+        alone = distilled.model_copy(update={"samplers": ("ddim",)})
+        unet = self.stage.unet.model_copy(update={"jump_embedding": False})
+        return Teacher(self.stage.model_copy(update={"unet": unet, "distilled": alone}), weights)
+
     def net(self, device: torch.device) -> TorchVideoUNet:
         """The network, without gradients."""
         net = TorchVideoUNet(self.stage.unet)
@@ -75,7 +90,7 @@ class StudentTrainer(TorchTraining[_Lessons]):
         recipe: of the whole distillation.
         phase: which student.
         teacher: of the phase.
-        base: the undistilled stage.
+        base: the stage that the first phase learns from.
         before: the stage that feeds it; None for a base model.
         examples: the training data.
         encoder: the text encoder's digest.
@@ -100,7 +115,7 @@ class StudentTrainer(TorchTraining[_Lessons]):
         self.phase, self.stage = phase, phase.student(base)
         self._recipe, self._teacher, self._examples = recipe, teacher, examples
         self._schedule = stage_schedule(base)
-        place = recipe.phases.index(phase)
+        place = recipe.phases(base.distilled).index(phase)
         self._first = place * _OWN_BATCHES
         self._teacher_net = teacher.net(examples.device)
         net = _started(self.stage, teacher).to(examples.device)

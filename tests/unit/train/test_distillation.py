@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -169,6 +170,47 @@ def test_a_student_starts_as_its_teacher(zoo: Path, tmp_path: Path) -> None:
     assert 0 < len(kept) < len(data.rows)
     only = SimpleNamespace(**vars(data) | {"rows": [torch_distillation.Lesson(row.logsnr) for row in data.rows]})
     assert trainer._loss(only).item() < 1e-10  # type: ignore[arg-type]
+
+
+def shipped(zoo: Path, tmp_path: Path) -> str:
+    """The student of 8 steps of both samplers, put into the zoo; its jump embedding has an effect."""
+    folder = run(distillation(zoo, tmp_path / "first"), "stochastic-8")[-1]
+    folder.rename(zoo / folder.name)
+    return folder.name
+
+
+def test_a_shipped_student_of_two_samplers_is_halved_further(zoo: Path, tmp_path: Path) -> None:
+    """It teaches as the DDIM student that it is too; what it leaves takes the same guidance weights."""
+    name = shipped(zoo, tmp_path)
+    more = {"guidance": None, "halving": [{"steps": 4, "updates": 3, "learning_rate": 0.01}], "stochastic": []}
+    own = distillation(zoo, tmp_path / "second", cascade=name, **more)
+    trainer = trainer_of(own, "ddim-4")
+    data = trainer._data(0)
+    assert data.guidance is not None
+    z, logsnr = data.example.noise, torch.tensor([row.logsnr for row in data.rows])
+    whole = Teacher(own.stage, {key: torch.from_numpy(value).float() for key, value in own._weights.items()})
+    net, ones = whole.net(torch.device("cpu")), torch.ones(len(z))
+    assert net.embedding["jump"].weight.abs().max() > 0
+    told = net(z, logsnr, data.example.context(net, guidance=data.guidance, jump=ones))
+    folded = trainer._teacher_net(z, logsnr, data.example.context(trainer._teacher_net, guidance=data.guidance))
+    torch.testing.assert_close(folded, told, rtol=1e-4, atol=1e-5)
+    student = read_card(str(run(own)[-1])).cascade().stages[0].distilled
+    assert student == DistilledSpec(guidance=(0, 16), samplers=("ddim",), steps=4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({}, "Leave `guidance` out to go on from it"),
+        ({"guidance": None}, "distilled to 8 steps, and halving begins with 8. It can begin with 4"),
+    ],
+)
+def test_a_recipe_that_does_not_go_on_from_a_student_is_refused(
+    zoo: Path, tmp_path: Path, changes: dict[str, Any], problem: str
+) -> None:
+    name = shipped(zoo, tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(problem)):
+        distillation(zoo, tmp_path / "second", cascade=name, **changes)
 
 
 def test_weights_and_places_fill_their_ranges(zoo: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_every_recipe_of_the_zoo_is_found_and_of_a_known_kind(path: Path) -> Non
     if data["kind"] == "stage":
         parse(StageRecipe, data, path.name)
     if data["kind"] == "distillation":
-        assert parse(DistillationRecipe, data, path.name).phases
+        assert parse(DistillationRecipe, data, path.name).phases()
 
 
 def test_a_path_is_a_recipe_too(tmp_path: Path) -> None:

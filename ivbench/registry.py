@@ -73,6 +73,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "colour_accuracy": "ivbench.metrics.attribute_accuracy:ColourAccuracy",
         "coverage": "ivbench.metrics.manifold_shares:Coverage",
         "density": "ivbench.metrics.manifold_means:Density",
+        "colour_shift": "ivbench.metrics.temporal:ColourShift",
         "dynamic_degree": "ivbench.metrics.temporal:DynamicDegree",
         "flicker": "ivbench.metrics.temporal:Flicker",
         "frame_fid": "ivbench.metrics.frame_fid:FrameFID",

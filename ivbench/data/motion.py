@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOTION_IDENTITY", "Motion", "block_motion", "is_dynamic", "mean_change"]
+__all__ = ["MOTION_IDENTITY", "Motion", "block_motion", "colour_shift", "is_dynamic", "mean_change"]
 
-MOTION_IDENTITY = {"name": "block-motion", "version": 1}
+MOTION_IDENTITY = {"name": "block-motion", "version": 2}
 """The version is raised when its answers change. Digested, it is in the protocol of every score that it decides."""
 
 _SIDE = 64  # pixels of the shorter side that blocks are matched at
@@ -53,6 +53,16 @@ def mean_change(video: NDArray[np.uint8]) -> float:
     if len(video) < 2:
         return 0.0
     return float(np.mean([np.abs(b.astype(np.int16) - a).mean() for a, b in pairwise(video)]))
+
+
+def colour_shift(video: NDArray[np.uint8]) -> float:
+    """Root mean square distance, over frames, of a frame's mean RGB and the clip's, in levels of 255.
+
+    Args:
+        video: [T, H, W, 3] uint8.
+    """
+    colours = video.mean(axis=(1, 2), dtype=np.float64)
+    return float(np.sqrt(np.square(colours - colours.mean(axis=0)).sum(axis=1).mean()))
 
 
 def block_motion(video: NDArray[np.uint8]) -> Motion:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.config import digest
-from ivbench.data.motion import MOTION_IDENTITY, block_motion, is_dynamic, mean_change
+from ivbench.data.motion import MOTION_IDENTITY, block_motion, colour_shift, is_dynamic, mean_change
 from ivbench.errors import ShapeError
 from ivbench.extractors.base import Kind, check_videos
 
@@ -16,17 +16,17 @@ _SMALLEST = 4
 
 
 class BlockMotion:
-    """Features are [B, 3]: mean change in levels, mean residual of matched blocks, whether the clip is dynamic."""
+    """Features are [B, 4]: change in levels, residual of matched blocks, whether it is dynamic, colour shift."""
 
     name: str = "block-motion"
     digest: str = digest(MOTION_IDENTITY)
     kind: Kind = "motion"
-    dim: int = 3
+    dim: int = 4
     fewest_frames: int = 2
     preprocess: str = "none"
 
     def extract(self, videos: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Measures of videos [B, T, H, W, 3] uint8: [B, 3].
+        """Measures of videos [B, T, H, W, 3] uint8: [B, 4].
 
         Raises:
             ShapeError: not uint8 videos, a single frame, or smaller than 4 pixels.
@@ -41,4 +41,4 @@ class BlockMotion:
 
     def _row(self, video: NDArray[np.uint8]) -> list[float]:
         motion = block_motion(video)
-        return [mean_change(video), float(motion.residual.mean()), float(is_dynamic(motion))]
+        return [mean_change(video), float(motion.residual.mean()), float(is_dynamic(motion)), colour_shift(video)]

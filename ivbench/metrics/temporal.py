@@ -1,6 +1,7 @@
-"""Cheap measures of time: flicker, warping error and dynamic degree, from the block-motion extractor's columns.
+"""Cheap measures of change in time, from the columns of the block-motion extractor.
 
-None says that a video is good: a still one has no flicker. Read them beside each other, and beside the real clips'.
+None says that a video is good: a still one has no flicker and no colour shift. Read them beside each other, and beside
+the real clips'.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from ivbench.metrics.intervals import Integers
 from ivbench.metrics.mean_metric import MeanMetric
 from ivbench.metrics.statistics import Array, finite_features
 
-__all__ = ["DynamicDegree", "Flicker", "WarpingError"]
+__all__ = ["ColourShift", "DynamicDegree", "Flicker", "WarpingError"]
 
-_COLUMNS = 3
+_COLUMNS = 4
 
 
 class _Temporal(MeanMetric):
@@ -28,7 +29,7 @@ class _Temporal(MeanMetric):
     scale: ClassVar[float] = 1.0
 
     def values(self, images: NDArray[np.floating], prompts: Integers, conditions: Conditions) -> dict[str, Array]:
-        """Column `value`; `images` are the extractor's measures [B, 3].
+        """Column `value`; `images` are the extractor's measures [B, 4].
 
         Raises:
             ShapeError: other features.
@@ -71,3 +72,14 @@ class DynamicDegree(_Temporal):
     higher_is_better: ClassVar[bool] = True
     column: ClassVar[int] = 2
     scale: ClassVar[float] = 100.0
+
+
+class ColourShift(_Temporal):
+    """How far the mean colour of frames strays from their clip's, root mean square, in levels of 255.
+
+    What the paper sees in eps-prediction's super-resolution (figure 12); it gives no measure, this one is ours.
+    """
+
+    name: ClassVar[str] = "colour_shift"
+    title: ClassVar[str] = "colour shift"
+    column: ClassVar[int] = 3

@@ -15,7 +15,10 @@ METRICS = [
     *({"name": name, "extractor": "toy-frames"} for name in NAMES),
     {"name": "cmmd", "extractor": "toy-clip"},
     {"name": "fvd_infinite", "extractor": "toy-clips"},
-    *({"name": name, "extractor": "block-motion"} for name in ("flicker", "warping_error", "dynamic_degree")),
+    *(
+        {"name": name, "extractor": "block-motion"}
+        for name in ("flicker", "warping_error", "dynamic_degree", "colour_shift")
+    ),
 ]
 
 

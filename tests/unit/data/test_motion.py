@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivbench.data.motion import Motion, block_motion, is_dynamic, mean_change
+from ivbench.data.motion import Motion, block_motion, colour_shift, is_dynamic, mean_change
 from ivbench.data.shapes import combinations, draw_scene, render, to_uint8
 
 
@@ -93,3 +93,15 @@ def test_the_rule_counts_pairs_whose_fastest_twentieth_is_over_6_of_256() -> Non
     assert is_dynamic(fast(4, 6.1))
     assert not is_dynamic(fast(3, 6.1))
     assert not is_dynamic(fast(16, 5.9))
+
+
+@given(st.tuples(*[st.integers(0, 40)] * 3), st.integers(1, 5))
+def test_a_colour_cast_that_grows_evenly_shifts_by_its_spread(step: tuple[int, int, int], frames: int) -> None:
+    """Of T frames with a cast of t * step, the distances are those of 0 ... T - 1 from their mean, times |step|."""
+    video = np.stack([np.broadcast_to(t * np.array(step, np.uint8), (6, 8, 3)) for t in range(frames)])
+    assert colour_shift(video) == pytest.approx(np.linalg.norm(step) * np.arange(frames).std())
+
+
+def test_motion_within_the_picture_shifts_no_colour() -> None:
+    frame = texture(12, 16).astype(np.uint8)[..., None].repeat(3, axis=-1)
+    assert colour_shift(np.stack([np.roll(frame, t, axis=1) for t in range(4)])) == pytest.approx(0.0, abs=1e-9)

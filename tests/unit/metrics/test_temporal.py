@@ -19,9 +19,10 @@ def scored(name: str, features: np.ndarray):  # type: ignore[no-untyped-def]
 
 
 def test_each_is_the_mean_of_its_column() -> None:
-    features = np.array([[1.0, 0.002, 1.0], [3.0, 0.004, 0.0]] * 15, np.float32)
+    features = np.array([[1.0, 0.002, 1.0, 5.0], [3.0, 0.004, 0.0, 7.0]] * 15, np.float32)
     assert scored("flicker", features).value == pytest.approx(2.0)
     assert scored("warping_error", features).value == pytest.approx(3.0)
+    assert scored("colour_shift", features).value == pytest.approx(6.0)
     degree = scored("dynamic_degree", features)
     assert (degree.value, degree.unit, degree.higher_is_better, degree.decisive) == (50.0, "%", True, True)
     assert degree.interval.low < 50 < degree.interval.high
@@ -31,7 +32,7 @@ def test_each_is_the_mean_of_its_column() -> None:
 def test_the_extractor_measures_each_clip_by_itself() -> None:
     videos = np.stack([panning(0, 0), panning(0, 3)])
     found = BlockMotion().extract(videos)
-    assert found[0].tolist() == [0.0, 0.0, 0.0]
+    assert found[0].tolist() == [0.0, 0.0, 0.0, 0.0]
     assert found[1, 0] > 1
     assert found[1, 2] == 1.0
     np.testing.assert_array_equal(BlockMotion().extract(videos[1:])[0], found[1])

@@ -13,7 +13,7 @@ from ivbench.config.checkpoint import CheckpointConfig
 from ivbench.config.parse import Frozen, parse
 from ivbench.config.settings import Settings
 
-__all__ = ["CardConfig", "CardFile", "parse_card"]
+__all__ = ["SNAPSHOTS", "CardConfig", "CardFile", "parse_card"]
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -24,6 +24,10 @@ class CardFile(Frozen):
     sha256: Sha256
     bytes: int | None = Field(default=None, ge=0)
     url: str | None = Field(default=None, description="where the file comes from, if it isn't shipped")
+
+
+SNAPSHOTS = "snapshots"
+"""Name of the folder of a training's snapshots, each a cascade."""
 
 
 class CardConfig(Frozen):
@@ -42,6 +46,9 @@ class CardConfig(Frozen):
         default_factory=dict,
         description="cascade: stage -> measured seconds of one video and network evaluation; `ivbench plan` estimates "
         "by it until the store knows this machine",
+    )
+    training_step: int | None = Field(
+        default=None, gt=0, description="cascade: of a snapshot along a training, after how many updates"
     )
     checkpoint: CheckpointConfig | None = Field(
         default=None, description="cascade: how `ivbench zoo import` reads a foreign checkpoint"

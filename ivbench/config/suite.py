@@ -70,6 +70,13 @@ class CellConfig(Settings):
     """One explicit cell: settings that differ from the defaults."""
 
     label: str | None = Field(default=None, min_length=1, max_length=60, description="shown in place of the made one")
+    series: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=60,
+        description="shown in place of the weights' name; cells of one series form a line in charts, whatever weights "
+        "each of them takes",
+    )
     published: dict[str, PublishedValue] = Field(
         default_factory=dict,
         json_schema_extra=value_schema,
@@ -81,12 +88,12 @@ class CellConfig(Settings):
     def _published(cls, value: Any) -> Any:
         return read_values(value)
 
-    @field_validator("label")
+    @field_validator("label", "series")
     @classmethod
-    def _printable(cls, label: str | None) -> str | None:
-        if label is not None and not label.isprintable():
-            raise ValueError(f"a label must be printable text, got {label!r}")
-        return label
+    def _printable(cls, text: str | None) -> str | None:
+        if text is not None and not text.isprintable():
+            raise ValueError(f"a label or series must be printable text, got {text!r}")
+        return text
 
 
 class Grid(Frozen):

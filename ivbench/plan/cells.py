@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import Field
 
 from ivbench.config import AnySampling, Frozen, GeneratorSampling, StageSampling, SuiteConfig
+from ivbench.config.card import SNAPSHOTS
 from ivbench.config.published import PublishedValue
 from ivbench.config.settings import ORIGINAL, Settings
 from ivbench.config.suite import CellConfig
@@ -20,13 +21,13 @@ from ivbench.plan.ids import cell_id
 from ivbench.plan.parts import Variants, chosen_weights, mixed_spec, origin, part
 from ivbench.plan.resolve import resolve
 from ivbench.plan.resolve_generator import resolve_generator
-from ivbench.plan.sources import GeneratorSource, Source
+from ivbench.plan.sources import CascadeSource, GeneratorSource, Source
 from ivbench.results.schema import Published, StageCost
 from ivbench.spec import GeneratorSpec, Scalar, StageSpec
 
 __all__ = ["PlannedCell", "expand", "published_records"]
 
-_PREFIXES = {"weights": "", "gamma": "gamma=", "thresholding": "", "augmentation_snr": "snr="}
+_PREFIXES = {"weights": "", "gamma": "gamma=", "thresholding": "", "training_step": "step ", "augmentation_snr": "snr="}
 _LONG = 40
 """Characters of a setting's text in a label."""
 
@@ -94,11 +95,19 @@ def published_records(suite: SuiteConfig, values: Mapping[str, PublishedValue]) 
 
 @dataclass(frozen=True)
 class _Point:
-    """One resolved point: of each sampled stage its spec, settings and whose weights."""
+    """One resolved point: of each sampled stage its spec, settings and whose weights.
+
+    Attributes:
+        stages, samplings, weights: one a sampled stage.
+        series: what the cell calls its weights; None: their own names.
+        training_step: of snapshots: after how many updates; None: of none of the weights, or several.
+    """
 
     stages: tuple[StageSpec | GeneratorSpec, ...]
     samplings: tuple[AnySampling, ...]
     weights: tuple[str, ...]
+    series: str | None = None
+    training_step: int | None = None
 
 
 def _resolved(suite: SuiteConfig, source: Source, variants: Variants, settings: Settings) -> _Point:
@@ -114,7 +123,19 @@ def _resolved(suite: SuiteConfig, source: Source, variants: Variants, settings: 
     by_stage = dict(zip(chosen, resolve(layers, spec, cards), strict=True))
     stages = part(spec, suite.stages)
     names = [stage.name for stage in stages]
-    return _Point(stages, tuple(by_stage[name] for name in names), tuple(chosen[name] for name in names))
+    weights = tuple(chosen[name] for name in names)
+    return _Point(
+        stages,
+        tuple(by_stage[name] for name in names),
+        weights,
+        settings.series if isinstance(settings, CellConfig) else None,
+        _training_step(weights, source, variants),
+    )
+
+
+def _training_step(weights: Sequence[str], source: CascadeSource, variants: Variants) -> int | None:
+    steps = {(variants[name] if name != ORIGINAL else source).training_step for name in weights} - {None}
+    return steps.pop() if len(steps) == 1 else None
 
 
 def _points(suite: SuiteConfig) -> list[Settings]:
@@ -165,7 +186,8 @@ def _axes(point: _Point) -> dict[str, Scalar]:
     lifted = [one for stage, one in zip(point.stages, samplings, strict=True) if stage.kind != "base"]
     guidance = _joined([sampling.guidance.label for sampling in samplings])
     return {
-        "weights": _joined([_short(weights) for weights in point.weights]),
+        "weights": point.series or _joined([_short(weights) for weights in point.weights]),
+        **({} if point.training_step is None else {"training_step": point.training_step}),
         "guidance": str(guidance).replace("/w=", "/"),
         "sampler": _joined([sampling.sampler for sampling in samplings]),
         "steps": _joined([sampling.num_steps for sampling in samplings]),
@@ -176,7 +198,9 @@ def _axes(point: _Point) -> dict[str, Scalar]:
 
 
 def _short(weights: str) -> str:
-    """A cascade's name; of a folder its last two parts, since checkpoints often differ in one of them."""
+    """A cascade's name; of a snapshot its training's folder, of another folder its last two parts."""
+    if Path(weights).parent.name == SNAPSHOTS:
+        return Path(weights).parent.parent.name or SNAPSHOTS
     return "-".join(Path(weights).parts[-2:]) if "/" in weights or os.sep in weights else weights
 
 
@@ -205,9 +229,9 @@ def _labels(tables: dict[str, dict[str, Scalar]], given: dict[str, str]) -> dict
     axes = dict.fromkeys(axis for table in tables.values() for axis in table if axis not in always)
     for axis in axes:
         prefix = _PREFIXES.get(axis, f"{axis}=")
-        if len({str(table[axis]) for table in tables.values() if table[axis] is not None}) > 1:
+        if len({str(table[axis]) for table in tables.values() if table.get(axis) is not None}) > 1:
             for key, table in tables.items():
-                plain[key] += [] if table[axis] is None else [f"{prefix}{_plain(table[axis])}"]
+                plain[key] += [] if table.get(axis) is None else [f"{prefix}{_plain(table[axis])}"]
     taken = set(given.values())
     labels = dict(given)
     for key, parts in plain.items():

@@ -68,6 +68,7 @@ class CascadeSource(Frozen):
     seconds_per_evaluation: dict[str, float] = Field(
         default_factory=dict, description="stage -> seconds of one video and network evaluation, as the card says"
     )
+    training_step: int | None = Field(default=None, description="of a snapshot: after how many updates")
     partial: str = Field(default="", description="which stages were loaded in part, in words; empty: none")
 
     @property
@@ -161,6 +162,7 @@ def cascade_source(card: Card, zoo: Path | None = None) -> CascadeSource:
         description=card.config.description,
         sampling=card.config.sampling,
         seconds_per_evaluation=card.config.seconds_per_evaluation,
+        training_step=card.config.training_step,
         partial=card.partial,
     )
 

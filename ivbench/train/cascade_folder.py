@@ -26,7 +26,14 @@ def weights_before(origin: Card, stage: str) -> dict[str, Path]:
     return {name: origin.weights_path(name) for name in names[: names.index(stage)]}
 
 
-def write_cascade_folder(origin: Card, stage: StageSpec, weights: bytes, about: dict[str, Any], folder: Path) -> Path:
+def write_cascade_folder(
+    origin: Card,
+    stage: StageSpec,
+    weights: bytes,
+    about: dict[str, Any],
+    folder: Path,
+    training_step: int | None = None,
+) -> Path:
     """Write a cascade's folder: cascade.yaml, the weights, and last the card, so that a card means a whole folder.
 
     Args:
@@ -35,6 +42,7 @@ def write_cascade_folder(origin: Card, stage: StageSpec, weights: bytes, about: 
         weights: its safetensors file.
         about: the card's details: recipe, updates, teacher.
         folder: its name is the cascade's.
+        training_step: of a snapshot: after how many updates.
 
     Returns:
         The folder.
@@ -60,6 +68,7 @@ def write_cascade_folder(origin: Card, stage: StageSpec, weights: bytes, about: 
         "sampling": _sampling(origin.config, earlier, stage),
         "weights": {name: f"{name}.safetensors" for name in (*earlier, stage.name)},
         "files": {name: {"sha256": file_digest(folder / name), "bytes": len(data)} for name, data in files.items()},
+        **({} if training_step is None else {"training_step": training_step}),
         "details": about,
     }
     write_bytes(folder / "card.yaml", _written(card))

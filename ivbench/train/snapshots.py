@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ivbench.config.card import SNAPSHOTS
 from ivbench.train.cascade_folder import weights_before, write_cascade_folder
 from ivbench.zoo import read_card
 
@@ -49,6 +50,7 @@ class Snapshots:
         if self._card is None or trainer.step not in self._steps:
             return
         name = f"{trainer.recipe.cascade}-{trainer.stage.name}-{trainer.step:06d}"
-        about = {"recipe": self._recipe, "updates": trainer.step, "batch": trainer.recipe.batch}
+        about = {"recipe": self._recipe, "batch": trainer.recipe.batch}
+        folder = trainer.folder / SNAPSHOTS / name
         weights = half_precision(trainer.average)
-        write_cascade_folder(self._card, trainer.stage, weights, about, trainer.folder / "snapshots" / name)
+        write_cascade_folder(self._card, trainer.stage, weights, about, folder, trainer.step)

@@ -95,6 +95,41 @@ def test_weights_of_another_cascade_stand_in_by_stage(
     assert third == {task.id for task in whole.sample}  # by content, not by name
 
 
+def test_snapshots_of_trainings_are_an_axis_of_the_grid(
+    suite: SuiteConfig, source: CascadeSource, other: CascadeSource
+) -> None:
+    """Whose training and after how many updates stand apart, so that charts draw a line a training."""
+    folders = {f"./{run}/snapshots/tiny-base-{step:06d}": step for run in ("wide", "narrow") for step in (250, 500)}
+    variants = {
+        folder: other.model_copy(
+            update={"training_step": step, "weights": other.weights | {"base": f"{number + 20:064x}"}}
+        )
+        for number, (folder, step) in enumerate(folders.items())
+    }
+    grid = {"weights": [{"base": folder} for folder in folders]}
+    found = plan(changed(suite, grid=grid), source, variants=variants)
+    shown = [(cell.settings["weights"], cell.settings["training_step"]) for cell in found.cells]
+    assert shown == [
+        ("wide/original", 250),
+        ("wide/original", 500),
+        ("narrow/original", 250),
+        ("narrow/original", 500),
+    ]
+    assert [cell.label.split(" ", 3)[-1] for cell in found.cells][1:3] == [
+        "wide/original step 500",
+        "narrow/original step 250",
+    ]
+
+
+def test_cells_may_name_the_series_that_they_belong_to(
+    suite: SuiteConfig, source: CascadeSource, other: CascadeSource
+) -> None:
+    cells = [{"weights": "other", "series": "distilled"}, {"steps": 3}]
+    found = plan(changed(suite, grid=None, cells=cells), source, variants={"other": other})
+    assert [cell.settings["weights"] for cell in found.cells] == ["distilled", "original"]
+    assert all("training_step" not in cell.settings for cell in found.cells)
+
+
 def test_a_plan_with_other_weights_comes_back_equal(
     suite: SuiteConfig, source: CascadeSource, other: CascadeSource, tmp_path: Path
 ) -> None:

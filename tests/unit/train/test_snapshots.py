@@ -47,7 +47,7 @@ def test_each_is_a_cascade_with_the_weights_of_its_step_and_the_stages_before(zo
     for step in (3, 6):
         card = read_card(str(snapshots / f"tiny-ssr1-{step:06d}"))
         verify(card)
-        assert card.config.details["updates"] == step
+        assert card.config.training_step == step
         assert [stage.name for stage in card.cascade().stages] == ["base", "ssr1"]
         assert card.weights_path("ssr1").read_bytes() == averages[step]
         assert card.weights_path("base").read_bytes() == (zoo / "tiny" / "base.safetensors").read_bytes()

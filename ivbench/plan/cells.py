@@ -114,7 +114,10 @@ def _resolved(suite: SuiteConfig, source: Source, variants: Variants, settings: 
     layers = (settings, suite.defaults)
     if isinstance(source, GeneratorSource):
         return _Point((source.spec,), (resolve_generator(layers, source.spec),), (ORIGINAL,))
-    chosen = {stage.name: chosen_weights(layers, stage) for stage in source.spec.stages}
+    sampled = {stage.name for stage in part(source.spec, suite.stages)}
+    chosen = {
+        stage.name: chosen_weights(layers, stage) if stage.name in sampled else ORIGINAL for stage in source.spec.stages
+    }
     spec = mixed_spec(source, variants, chosen)
     cards = {
         stage: (*([] if weights == ORIGINAL else [variants[weights].sampling]), source.sampling)

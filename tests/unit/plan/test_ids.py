@@ -77,7 +77,17 @@ def sample_arguments(source: CascadeSource, sampling: StageSampling) -> dict[str
 def must_not_matter(path: str) -> bool:
     """Of a source: its words, what is already resolved, and the other stages (they act through consumed ids)."""
     return (
-        path.startswith((".description", ".partial", ".sampling", ".spec.name", ".spec.stages[0]", ".spec.stages[2]"))
+        path.startswith(
+            (
+                ".description",
+                ".partial",
+                ".training_step",
+                ".sampling",
+                ".spec.name",
+                ".spec.stages[0]",
+                ".spec.stages[2]",
+            )
+        )
         or path.startswith(".spec.stages[:")
         or path in (".weights[base]", ".weights[ssr1]")
     )

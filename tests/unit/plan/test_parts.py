@@ -121,6 +121,19 @@ def test_snapshots_of_trainings_are_an_axis_of_the_grid(
     ]
 
 
+def test_a_cascade_of_the_first_stage_alone_stands_in_where_sampling_ends_there(
+    suite: SuiteConfig, source: CascadeSource, other: CascadeSource
+) -> None:
+    """As students and snapshots are left: with the stages before theirs, without those after."""
+    spec = other.spec.model_copy(update={"stages": other.spec.stages[:1]})
+    alone = other.model_copy(update={"spec": spec, "weights": {"base": other.weights["base"]}})
+    cut = changed(suite, grid={"weights": ["original", "alone"]}, stages={"to_stage": "base"})
+    found = plan(cut, source, variants={"alone": alone})
+    assert [cell.weights for cell in found.cells] == [("original",), ("alone",)]
+    with pytest.raises(ConfigError, match='has no stage "tsr1"'):
+        plan(changed(suite, grid={"weights": ["alone"]}), source, variants={"alone": alone})
+
+
 def test_cells_may_name_the_series_that_they_belong_to(
     suite: SuiteConfig, source: CascadeSource, other: CascadeSource
 ) -> None:

@@ -85,7 +85,13 @@ def session(cascade: str, store: Path | None, device: str, execution: Execution 
 
 
 def score_session(
-    plan: Plan, cascade: str, store: Path | None, device: str, out: Path, measure_time: bool, executor: Executor
+    plan: Plan,
+    cascade: str,
+    store: Path | None,
+    device: str,
+    out: Path,
+    measure_time: bool,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Sample and score a plan, and write its results; see `ivbench.run.score_plan`."""
     from ivbench.run import score_plan

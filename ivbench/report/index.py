@@ -59,6 +59,8 @@ def entries(folder: Path, home: Path) -> tuple[list[Entry], list[str]]:
 
 def _entry(path: Path, home: Path) -> Entry:
     results = read_results(path)
+    if f'datetime="{results.created}"' not in path.with_name("report.html").read_text(errors="replace"):
+        raise ConfigError(f"its report.html is of other results. Write it anew: ivbench report {path.parent}")
     found = verdict(results)
     page, data = (_address(each, home) for each in (path.with_name("report.html"), path))
     return Entry(results, found.compared, found.headline, page, data)

@@ -145,7 +145,7 @@ class Store:
         Raises:
             StoreError: not held within `lock_timeout`, or the store can't be written.
         """
-        path = self.root / "locks" / task_id[:2] / f"{self._checked(task_id)}.lock"
+        path = self._lock_path(task_id)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._mark()
@@ -162,6 +162,24 @@ class Store:
         finally:
             held.release()
 
+    def held_elsewhere(self, key: str) -> bool:
+        """Whether an entry is missing and another process is at it; what is no id is never held. Says it of a moment.
+
+        Raises:
+            StoreError: the lock's file can't be opened.
+        """
+        if not _ID.fullmatch(key) or self.has(key) or not (path := self._lock_path(key)).is_file():
+            return False
+        held = FileLock(path, timeout=self._timeout, is_singleton=True)
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            return True
+        except OSError as error:
+            raise StoreError(f"{path} can't be opened: {error.strerror or error}. Choose another store.") from error
+        held.release()
+        return False
+
     def ids(self) -> list[str]:
         """The ids of all entries, sorted."""
         return sorted(path.stem for path in self.files("json"))
@@ -170,6 +188,9 @@ class Store:
         """The files of entries with a suffix: `under/xx/<id>.<suffix>`, xx = the id's first two digits."""
         found = (self.root / under).glob(f"[0-9a-f][0-9a-f]/*.{suffix}")
         return [path for path in found if _ID.fullmatch(path.stem) and path.stem[:2] == path.parent.name]
+
+    def _lock_path(self, task_id: str) -> Path:
+        return self.root / "locks" / task_id[:2] / f"{self._checked(task_id)}.lock"
 
     def marked(self) -> bool:
         """Whether the folder is a store: it has the mark, or an intact manifest (older stores have no mark)."""

@@ -116,6 +116,11 @@ def test_compare_prints_a_row_a_metric_and_writes_json(folder: Path, capsys: pyt
         (["check", "again", "--baseline", "old", "--gate", "none.yaml"], "none.yaml is not there"),
         (["compare", "old", "ivbench-gate.yaml"], "is not JSON"),
         (["compare", "old", "other"], "share no cell"),
+        (["check", "again", "--baseline", "old", "--out", "here"], "--store, --out and --device are for --suite"),
+        (["check", "shapes-lite", "--suite", "quick", "--baseline", "none"], "none"),
+        (["check", "shapes-lite", "--suite", "quick", "--baseline", "old", "--out", "old"], "is what was read"),
+        (["check", "shapes-lite", "--suite", "quick", "--baseline", "old", "--gate", "no.yaml"], "no.yaml"),
+        (["check", "shapes-light", "--suite", "quick", "--baseline", "old"], 'Did you mean "shapes-lite"'),
     ],
 )
 def test_a_mistake_is_one_line(

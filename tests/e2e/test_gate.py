@@ -55,3 +55,10 @@ def test_a_re_run_passes_and_a_cascade_without_its_text_is_a_regression(tmp_path
         verdict["metric"]: verdict["state"] for verdict in json.loads((tmp_path / "red.json").read_text())["verdicts"]
     }
     assert verdicts["CLIP score [clip-probe]"] == verdicts["CLIP R-Precision [clip-probe]"] == "regression"
+
+    whole = ivbench(
+        tmp_path, "check", str(changed), "--suite", "no-text.yaml", "--baseline", "baseline", "--out", "own"
+    )
+    assert whole.returncode == 1, whole.stderr
+    assert (tmp_path / "own" / "report.html").is_file()
+    assert whole.stdout.split("\n\n", 1)[1] == red.stdout

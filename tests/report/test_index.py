@@ -13,25 +13,28 @@ from ivbench.cli.main import main
 from ivbench.report import build_index
 from ivbench.report.verdict import verdict
 from ivbench.results import write_results
+from ivbench.results.schema import Results
 from tests.report.fixtures import make_results
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with one report, `a`."""
-    (tmp_path / "a").mkdir()
-    write_results(make_results(tmp_path / "a"), tmp_path / "a" / "results.json")
-    (tmp_path / "a" / "report.html").touch()
+    add(tmp_path / "a", make_results(tmp_path / "a"))
     return tmp_path
+
+
+def add(folder: Path, results: Results) -> None:
+    """Results, and of their report what the index looks for."""
+    write_results(results, folder / "results.json")
+    (folder / "report.html").write_text(f'<time datetime="{results.created}">')
 
 
 def test_reports_stand_by_name_with_what_they_found(tmp_path: Path) -> None:
     results = {}
     for name in ("b", "a"):
-        (tmp_path / name).mkdir()
         results[name] = make_results(tmp_path / name, labels=[f"{name}{index}" for index in range(4)])
-        write_results(results[name], tmp_path / name / "results.json")
-        (tmp_path / name / "report.html").touch()
+        add(tmp_path / name, results[name])
     (tmp_path / "no-results").mkdir()
     (tmp_path / "no-report").mkdir()
     write_results(results["a"], tmp_path / "no-report" / "results.json")
@@ -71,6 +74,17 @@ def test_a_torn_file_is_named_and_left_out(folder: Path) -> None:
     assert page.count("<article>") == 1
     assert "torn is left out: " in page
     assert 'href="torn/' not in page
+
+
+def test_a_report_of_other_results_is_named_and_left_out(folder: Path) -> None:
+    """Or the index says what the page that it leads to does not."""
+    other = make_results(folder / "b").model_copy(update={"created": "2026-01-02T03:04:05+00:00"})
+    add(folder / "b", other)
+    assert build_index(folder, folder).count("<article>") == 2
+    write_results(other.model_copy(update={"created": "2026-01-03T03:04:05+00:00"}), folder / "b" / "results.json")
+    page = build_index(folder, folder)
+    assert page.count("<article>") == 1
+    assert "b is left out: its report.html is of other results" in page
 
 
 @pytest.mark.parametrize("name", ["results.json", "report.html"])

@@ -28,10 +28,24 @@ class InlineExecutor:
             raise ConfigError(f"{given[0]} is for workers, and --executor inline has none. Add: --executor ray")
 
     def run(self, worker: Worker, units: Sequence[Unit], wanted: Wanted, heard: Heard) -> None:
-        """Do units in their order."""
-        for unit in units:
-            if wanted(unit):
-                heard(unit, worker.do(unit))
+        """Do units in their order; those that another process is at come later, with what stands on them.
+
+        So two runs on one store go ahead side by side, and take from each other what is done.
+        """
+        waiting = list(units)
+        while waiting:
+            postponed: dict[str, Unit] = {}
+            for unit in waiting:
+                behind = not postponed.keys().isdisjoint(unit.after)
+                if behind or worker.job.store.held_elsewhere(unit.key):
+                    postponed[unit.key] = unit
+                elif wanted(unit):
+                    heard(unit, worker.do(unit))
+            if len(postponed) == len(waiting):  # others are at all that could be done: wait for the first
+                first = postponed.pop(waiting[0].key)
+                if wanted(first):
+                    heard(first, worker.do(first))
+            waiting = list(postponed.values())
 
     def close(self) -> None:
         """Nothing to end."""

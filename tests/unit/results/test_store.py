@@ -17,6 +17,7 @@ from ivbench.config import canonical_json, digest
 from ivbench.errors import StoreError
 from ivbench.results import Store
 from ivbench.results.upkeep import usage
+from tests.holders import held_by_another
 
 ID = "ab" * 32
 
@@ -198,6 +199,22 @@ def test_a_lock_nests_and_another_process_waits_for_it(tmp_path: Path) -> None:
         kept.put(ID, {"a": np.zeros(2)}, {})
         run = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
     assert "held by another process" in run.stdout
+
+
+def test_only_a_missing_entry_that_another_process_is_at_is_held_elsewhere(tmp_path: Path) -> None:
+    kept, _ = store(tmp_path)
+    assert not kept.held_elsewhere(ID)
+    assert not kept.held_elsewhere("load base")
+    assert not (tmp_path / "locks").exists()
+    with kept.lock(ID):
+        assert not kept.held_elsewhere(ID)
+    with held_by_another(tmp_path, ID) as release:
+        assert kept.held_elsewhere(ID)
+        release()
+        assert not kept.held_elsewhere(ID)
+    kept.put(ID, {"a": np.zeros(2)}, {})
+    with held_by_another(tmp_path, ID):
+        assert not kept.held_elsewhere(ID)
 
 
 def test_two_processes_that_write_the_same_entries_harm_nothing(tmp_path: Path) -> None:

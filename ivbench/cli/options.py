@@ -191,7 +191,7 @@ def plan_of(asked: Asked) -> tuple[str, Plan]:
         MissingFileError: a file that was named is not there.
     """
     from ivbench.config import read_suite
-    from ivbench.plan import Execution, build_plan, cascade_source
+    from ivbench.plan import Execution, build_plan, cascade_source, stand_ins
     from ivbench.zoo import read_card
 
     suite = _with_part(read_suite(asked.suite), asked)
@@ -200,7 +200,7 @@ def plan_of(asked: Asked) -> tuple[str, Plan]:
         raise ConfigError(f'suite "{suite.name}" names no cascade. Give one with --cascade; see: ivbench zoo list')
     execution = Execution(backend=asked.backend, device=asked.device.partition(":")[0], dtype=asked.dtype)
     name, source = _source(name, asked)
-    variants = {variant: cascade_source(read_card(variant)) for variant in suite.variants(asked.suite)}
+    variants = {variant: cascade_source(read_card(variant)) for variant in stand_ins(suite, source)}
     return name, build_plan(suite, source, execution, variants=variants)
 
 

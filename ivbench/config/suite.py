@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from ivbench.config.conclusions import ConclusionConfig
 from ivbench.config.parse import Frozen, parse
 from ivbench.config.published import SECONDS, PublishedConfig, PublishedValue, read_values, value_schema
-from ivbench.config.settings import AXES, ORIGINAL, Settings
+from ivbench.config.settings import AXES, Settings
 from ivbench.config.yaml import load_yaml, read_yaml
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
 
@@ -244,12 +244,6 @@ class SuiteConfig(Frozen):
             if one.metric is not None and one.metric not in metrics:
                 hint = did_you_mean(one.metric, metrics)
                 raise ConfigError(f'conclusions.{place}: the suite has no metric "{one.metric}".{hint}')
-
-    def variants(self, where: str = "suite") -> list[str]:
-        """The cascades that `weights` names beside the suite's own, sorted."""
-        points = [self.defaults, *self.cells, *(self.grid.points(where) if self.grid is not None else ())]
-        named = {name for point in points for name in (point.weights or {}).values()}
-        return sorted(named - {ORIGINAL})
 
     @property
     def run_seeds(self) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Suite and cascade -> cells -> task graph with ids and costs. Imports no framework and runs nothing."""
 
-from ivbench.plan.cells import PlannedCell, expand
+from ivbench.plan.cells import PlannedCell, expand, stand_ins
 from ivbench.plan.cost import stage_costs
 from ivbench.plan.estimate import Estimate, estimate, shared_tasks
 from ivbench.plan.ids import task_id
@@ -43,6 +43,7 @@ __all__ = [
     "shared_tasks",
     "sized",
     "stage_costs",
+    "stand_ins",
     "task_id",
     "thresholding_of",
     "torch_device",

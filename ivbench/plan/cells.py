@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from ivbench.plan.sources import CascadeSource, GeneratorSource, Source
 from ivbench.results.schema import Published, StageCost
 from ivbench.spec import GeneratorSpec, Scalar, StageSpec
 
-__all__ = ["PlannedCell", "expand", "published_records"]
+__all__ = ["PlannedCell", "expand", "published_records", "stand_ins"]
 
 _PREFIXES = {"weights": "", "gamma": "gamma=", "thresholding": "", "training_step": "step ", "augmentation_snr": "snr="}
 _LONG = 40
@@ -76,11 +76,25 @@ def expand(
             if settings.label is not None:
                 labels.setdefault(key, settings.label)
             published[key] = published.get(key) or published_records(suite, settings.published)
-    tables = {key: _settings(point) for key, point in resolved.items()}
+    shown = _shown({name for point in resolved.values() for name in point.weights})
+    tables = {key: _settings(point, shown) for key, point in resolved.items()}
     names = _labels(tables, labels)
     return tuple(
         _cell(key, names[key], tables[key], point, source, published.get(key, ())) for key, point in resolved.items()
     )
+
+
+def stand_ins(suite: SuiteConfig, source: Source) -> list[str]:
+    """The cascades whose weights take the place of the source's in a stage that is sampled, sorted.
+
+    Raises:
+        ConfigError: no such stage, or a part of the cascade that can't be.
+    """
+    if isinstance(source, GeneratorSource):
+        return []
+    stages = [stage for stage in part(source.spec, suite.stages) if isinstance(stage, StageSpec)]
+    named = {chosen_weights((point, suite.defaults), stage) for point in _points(suite) for stage in stages}
+    return sorted(named - {ORIGINAL})
 
 
 def published_records(suite: SuiteConfig, values: Mapping[str, PublishedValue]) -> tuple[Published, ...]:
@@ -175,21 +189,21 @@ def _costs(point: _Point, source: Source) -> tuple[StageCost, ...]:
     return stage_costs(point.stages, point.samplings, source.spec.text.length)
 
 
-def _settings(point: _Point) -> dict[str, Scalar]:
+def _settings(point: _Point, shown: Mapping[str, str]) -> dict[str, Scalar]:
     """The axes, flat; of a generator what it exposes."""
     first = point.samplings[0]
     if isinstance(first, GeneratorSampling):
         w = {} if first.guidance_w is None else {"guidance": f"w={first.guidance_w:g}"}
         return {**first.settings, **w}
-    return _axes(point)
+    return _axes(point, shown)
 
 
-def _axes(point: _Point) -> dict[str, Scalar]:
+def _axes(point: _Point, shown: Mapping[str, str]) -> dict[str, Scalar]:
     samplings = [sampling for sampling in point.samplings if isinstance(sampling, StageSampling)]
     lifted = [one for stage, one in zip(point.stages, samplings, strict=True) if stage.kind != "base"]
     guidance = _joined([sampling.guidance.label for sampling in samplings])
     return {
-        "weights": point.series or _joined([_short(weights) for weights in point.weights]),
+        "weights": point.series or _joined([shown[weights] for weights in point.weights]),
         **({} if point.training_step is None else {"training_step": point.training_step}),
         "guidance": str(guidance).replace("/w=", "/"),
         "sampler": _joined([sampling.sampler for sampling in samplings]),
@@ -200,11 +214,26 @@ def _axes(point: _Point) -> dict[str, Scalar]:
     }
 
 
-def _short(weights: str) -> str:
-    """A cascade's name; of a snapshot its training's folder, of another folder its last two parts."""
-    if Path(weights).parent.name == SNAPSHOTS:
-        return Path(weights).parent.parent.name or SNAPSHOTS
-    return "-".join(Path(weights).parts[-2:]) if "/" in weights or os.sep in weights else weights
+def _shown(weights: Collection[str]) -> dict[str, str]:
+    """A cascade's name; of a folder its last two parts, since checkpoints often differ in one of them.
+
+    Snapshots have the name of their training's folder. What would be called alike gets more of its path.
+    """
+    folders = {name: Path(name) for name in weights if "/" in name or os.sep in name}
+    trainings = {name: path.parent.parent for name, path in folders.items() if path.parent.name == SNAPSHOTS}
+    parts = {name: trainings.get(name, path).parts for name, path in folders.items()}
+    length = {name: 1 if name in trainings else 2 for name in folders}
+    while True:
+        found = {name: "-".join(parts[name][-length[name] :]) or SNAPSHOTS for name in folders}
+        alike = {
+            name
+            for name in folders
+            for other in folders
+            if found[name] == found[other] and parts[name] != parts[other] and length[name] < len(parts[name])
+        }
+        if not alike:
+            return {name: found.get(name, name) for name in weights}
+        length.update({name: length[name] + 1 for name in alike})
 
 
 def _level(sampling: StageSampling) -> float | str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -125,3 +127,19 @@ def test_the_page_and_the_rows_hold_every_rate(rates: ErrorRates) -> None:
     page = error_rates_page([rates], "shapes-lite", "80 prompts and 8 videos of each", ["as it is", "worse"])
     for rate in (rates.metrics[0].alarms, rates.metrics[0].differences, rates.metrics[0].found, rates.passes):
         assert f"{100 * rate.value:.1f} % [" in page
+
+
+def test_the_page_names_every_rate_that_is_not_as_promised_and_on_which_side(rates: ErrorRates) -> None:
+    row = replace(
+        rates.metrics[0], alarms=Rate(24, 1000, 0.05), differences=Rate(50, 1000, 0.05), found=Rate(900, 1000, 0.8)
+    )
+    one = replace(rates, metrics=(row,), together=kept, passes=Rate(950, 1000, 0.95))
+    page = error_rates_page([one], "shapes-lite", "80 prompts", ["as it is", "worse"])
+    named = [line for line in page.splitlines() if line.startswith("- ")]
+    assert [line.split(": ")[1] for line in named] == [
+        "2.4 % [1.5, 3.6], below 5 %",
+        "90.0 % [88.0, 91.8], above 80 %",
+    ]
+    good = replace(row, alarms=kept, found=Rate(800, 1000, 0.8))
+    page = error_rates_page([replace(one, metrics=(good,))], "shapes-lite", "80 prompts", ["as it is", "worse"])
+    assert page.count("Every interval covers the promised rate.") == 2

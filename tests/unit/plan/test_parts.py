@@ -10,7 +10,7 @@ import pytest
 
 from ivbench.config import SuiteConfig, parse_suite
 from ivbench.errors import ConfigError, IvbenchError, MissingFileError
-from ivbench.plan import CascadeSource, Plan, build_plan, estimate, read_plan, shared_tasks, write_plan
+from ivbench.plan import CascadeSource, Plan, build_plan, estimate, read_plan, shared_tasks, stand_ins, write_plan
 from ivbench.results.store import Store
 
 EXTRACTORS = {"v": "1" * 64, "c": "2" * 64}
@@ -119,6 +119,27 @@ def test_snapshots_of_trainings_are_an_axis_of_the_grid(
         "wide/original step 500",
         "narrow/original step 250",
     ]
+
+
+def test_trainings_of_one_name_are_told_apart_by_more_of_their_path(
+    suite: SuiteConfig, source: CascadeSource, other: CascadeSource
+) -> None:
+    folders = [f"./{version}/base/snapshots/tiny-base-{step:06d}" for version in ("v1", "v2") for step in (1, 2)]
+    variants = {
+        folder: other.model_copy(update={"training_step": 1 + number % 2, "weights": {"base": f"{number:064x}"}})
+        for number, folder in enumerate(folders)
+    }
+    grid = {"weights": [{"base": folder} for folder in folders]}
+    cut = changed(suite, grid=grid, stages={"to_stage": "base"})
+    found = plan(cut, source, variants=variants)
+    assert [cell.settings["weights"] for cell in found.cells] == ["v1-base", "v1-base", "v2-base", "v2-base"]
+
+
+def test_only_weights_of_sampled_stages_are_asked_for(suite: SuiteConfig, source: CascadeSource) -> None:
+    grid = {"weights": [{"base": "one", "ssr1": "two"}, "original"]}
+    assert stand_ins(changed(suite, grid=grid), source) == ["one", "two"]
+    assert stand_ins(changed(suite, grid=grid, stages={"to_stage": "base"}), source) == ["one"]
+    assert stand_ins(changed(suite, grid=None, cells=[{}], defaults={"weights": "three"}), source) == ["three"]
 
 
 def test_a_cascade_of_the_first_stage_alone_stands_in_where_sampling_ends_there(

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,11 @@ def but_times(path: Path) -> Any:
     return {key: value for key, value in json.loads(path.read_text()).items() if key not in ("created", "command")}
 
 
+def masked(path: Path) -> bytes:
+    """The bytes of a results file but for the moment at which it was made."""
+    return re.sub(rb'"created": ?"[^"]*"', b"", path.read_bytes(), count=1)
+
+
 @pytest.mark.slow
 def test_thirty_kills_change_nothing_but_the_time(shipped: Path, tmp_path: Path) -> None:
     suite_file(tmp_path)
@@ -49,10 +55,11 @@ def test_thirty_kills_change_nothing_but_the_time(shipped: Path, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["killed"] == 30
-    assert all(told["by_command"][:2]), told
+    assert all(told["by_command"]), told
     assert told["codes"] == [0, 0, 0, 0], (tmp_path / "log.txt").read_text()
     assert told["redone"] == 0
-    assert but_times(tmp_path / "out" / "results.json") == but_times(tmp_path / "clean" / "results.json")
+    out, clean = (masked(tmp_path / name / "results.json") for name in ("out", "clean"))
+    assert out == clean
     for name in ("results.csv", *(f"gallery/{file.name}" for file in (tmp_path / "clean" / "gallery").iterdir())):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "clean" / name).read_bytes(), name
     assert "Traceback" not in (tmp_path / "log.txt").read_text()

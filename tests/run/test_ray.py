@@ -193,6 +193,7 @@ def test_a_node_that_goes_away_changes_nothing(joined: Cluster, inline: dict[str
     ran = run_far(PLAN, tmp_path, workers(joined), Toys(delay=0.1, pids=pids), trouble)
     assert plain(ran.outcome.path) == inline
     assert lost not in joined.worker_nodes
+    assert [line for line in ran.lines if "a worker was lost (" in line], "it must go away with work in its hands"
 
 
 def order(folder: Path, toys: Toys = QUICK) -> Order:

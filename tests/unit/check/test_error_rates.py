@@ -130,9 +130,8 @@ def test_the_page_and_the_rows_hold_every_rate(rates: ErrorRates) -> None:
 
 
 def test_the_page_names_every_rate_that_is_not_as_promised_and_on_which_side(rates: ErrorRates) -> None:
-    row = replace(
-        rates.metrics[0], alarms=Rate(24, 1000, 0.05), differences=Rate(50, 1000, 0.05), found=Rate(900, 1000, 0.8)
-    )
+    kept = Rate(50, 1000, 0.05)
+    row = replace(rates.metrics[0], alarms=Rate(24, 1000, 0.05), differences=kept, found=Rate(900, 1000, 0.8))
     one = replace(rates, metrics=(row,), together=kept, passes=Rate(950, 1000, 0.95))
     page = error_rates_page([one], "shapes-lite", "80 prompts", ["as it is", "worse"])
     named = [line for line in page.splitlines() if line.startswith("- ")]

@@ -76,8 +76,9 @@ def _tasks(planned: Plan, left: Estimate) -> list[str]:
 def _time(left: Estimate) -> list[str]:
     known = [f"{step} {_duration(seconds)}" for step, seconds in left.seconds.items() if seconds is not None]
     unknown = [step for step, seconds in left.seconds.items() if seconds is None]
-    by = {"store": "as this store's entries took", "card": "sampling at the card's speed, which is another machine's"}
-    lines = [f"time: {', '.join(known)}" + (f" ({by[left.source]})" if left.source else "")] if known else []
+    by_card = " and ".join(step for step in left.seconds if step in left.by_card)
+    how = f"{by_card} at the cards' speed, which is another machine's" if by_card else "as this store's entries took"
+    lines = [f"time: {', '.join(known)} ({how})"] if known else []
     if unknown:
         lines.append(f"time of {' and '.join(unknown)}: not known until this store has some")
     return lines

@@ -47,6 +47,9 @@ class CardConfig(Frozen):
         description="cascade: stage -> measured seconds of one video and network evaluation; `ivbench plan` estimates "
         "by it until the store knows this machine",
     )
+    seconds_per_video: float | None = Field(
+        default=None, gt=0, description="probe: measured seconds of one video's features; for `ivbench plan`, likewise"
+    )
     training_step: int | None = Field(
         default=None, gt=0, description="cascade: of a snapshot along a training, after how many updates"
     )

@@ -1,6 +1,7 @@
 """What a plan will take on this machine: what the store has of it already, bytes to write, and seconds.
 
-Seconds come from what the store's entries say they took; before a first run those of sampling come from the card.
+Seconds come from what the store's entries say they took; before a first run those of sampling and features come from
+the cards.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from ivbench.plan.cost import nfe
 from ivbench.plan.parts import origin
 from ivbench.plan.plan import Plan
 from ivbench.plan.sources import CascadeSource
-from ivbench.plan.tasks import SampleTask
+from ivbench.plan.tasks import ExtractTask, SampleTask
 from ivbench.results.store import Store
 from ivbench.spec import StageSpec
+from ivbench.zoo import find_card
 
 __all__ = ["KINDS", "Estimate", "amount_of", "estimate", "shared_tasks"]
 
@@ -40,13 +42,13 @@ class Estimate:
         found: kind -> tasks whose results the store has.
         video_bytes: of the videos to write.
         seconds: step -> seconds; None where nothing says how long it takes.
-        source: where the seconds of sampling come from: `store`, `card`, or empty.
+        by_card: the steps whose seconds come from cards, and so from another machine.
     """
 
     found: Mapping[str, int]
     video_bytes: int
     seconds: Mapping[str, float | None]
-    source: str
+    by_card: frozenset[str]
 
 
 def shared_tasks(plan: Plan) -> tuple[int, int]:
@@ -63,14 +65,14 @@ def estimate(plan: Plan, store: Store) -> Estimate:
     """
     missing = {kind: [task for task in getattr(plan, kind) if not store.has(task.id)] for kind in KINDS}
     rates = _rates(store)
-    sampling, source = _sampling_seconds(plan, missing["sample"], rates)
-    extract = [(("extract", task.extractor), len(task.prompts)) for task in missing["extract"]]
+    sampling, by_card = _sampling_seconds(plan, missing["sample"], rates)
+    features, features_by_card = _feature_seconds(missing["extract"], rates)
     score = [(("score", task.metric.name), 1) for task in missing["score"]]
     return Estimate(
         found={kind: len(getattr(plan, kind)) - len(missing[kind]) for kind in KINDS},
         video_bytes=sum(_video_bytes(plan, task) for task in missing["sample"]),
-        seconds={"sampling": sampling, "features": _total(extract, rates), "scores": _total(score, rates)},
-        source=source,
+        seconds={"sampling": sampling, "features": features, "scores": _total(score, rates)},
+        by_card=frozenset(step for step, cards in (("sampling", by_card), ("features", features_by_card)) if cards),
     )
 
 
@@ -79,15 +81,30 @@ def _video_bytes(plan: Plan, task: SampleTask) -> int:
     return len(task.prompts) * frames * height * width * channels * (1 if task.as_bytes else 2)
 
 
-def _sampling_seconds(plan: Plan, tasks: list[SampleTask], rates: Rates) -> tuple[float | None, str]:
-    if not tasks:
-        return 0.0, ""
+def _sampling_seconds(plan: Plan, tasks: list[SampleTask], rates: Rates) -> tuple[float | None, bool]:
+    """Seconds, and whether they come from cards; None where nothing says them."""
     measured = _total([(("sample", _weights(plan, task)), amount_of(plan, task)) for task in tasks], rates)
     if measured is not None:
-        return measured, "store"
+        return measured, False
     of_card = [_card_seconds(plan, task) for task in tasks]
     known = [seconds for seconds in of_card if seconds is not None]
-    return (sum(known), "card") if len(known) == len(tasks) else (None, "")
+    return (sum(known), True) if len(known) == len(tasks) else (None, False)
+
+
+def _feature_seconds(tasks: list[ExtractTask], rates: Rates) -> tuple[float | None, bool]:
+    """Likewise, of the extractors' videos."""
+    units = [(("extract", task.extractor), float(len(task.prompts))) for task in tasks]
+    of_cards = _card_rates({task.extractor for task in tasks if ("extract", task.extractor) not in rates})
+    return _total(units, {**of_cards, **rates}), bool(of_cards)
+
+
+def _card_rates(extractors: Iterable[str]) -> Rates:
+    cards = {name: find_card(name) for name in extractors}
+    return {
+        ("extract", name): card.config.seconds_per_video
+        for name, card in cards.items()
+        if card is not None and card.config.seconds_per_video is not None
+    }
 
 
 def amount_of(plan: Plan, task: SampleTask) -> float:

@@ -272,7 +272,7 @@ def test_an_estimate_goes_by_what_the_stores_entries_took(
         about = {"extractor": name, "videos": 16, "seconds": 1.6}
         store.put(extract.id[:-1] + str((name == "v" and 1) or 2), {"f": np.zeros(1)}, {"kind": "extract", **about})
     left = estimate(found, store)
-    assert left.source == "store"
+    assert not left.by_card
     assert left.found["sample"] == 3
     videos = 4 + 16 + 4  # two blocks of run 1 and the second one of run 0
     assert left.seconds["sampling"] == pytest.approx(3 * 4.0 * videos / 16)

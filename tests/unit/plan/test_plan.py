@@ -13,6 +13,7 @@ from ivbench.data.shapes import prompts as shapes_prompts
 from ivbench.errors import ConfigError, MissingFileError
 from ivbench.plan import CascadeSource, Execution, Plan, blocks, build_plan, estimate, read_plan, write_plan
 from ivbench.results.store import Store
+from ivbench.zoo import read_card
 
 EXTRACTORS = {"v": "1" * 64, "c": "2" * 64}
 
@@ -306,7 +307,10 @@ def test_quick_samples_in_two_minutes_at_the_promised_speed(source: CascadeSourc
     assert len(found.cells) >= 4
     assert found.videos == 512
     left = estimate(found, Store(tmp_path))
-    assert left.source == "card"
+    assert left.by_card == {"sampling", "features"}
+    each = sum(read_card(name).config.seconds_per_video or 0 for name in ("frame-probe", "video-probe", "clip-probe"))
+    assert left.seconds["features"] == pytest.approx(512 * each)
+    assert each > 0
     assert left.seconds["sampling"] is not None
     assert 1 < left.seconds["sampling"] < 120
 

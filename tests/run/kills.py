@@ -88,7 +88,9 @@ def torment(kills: int, seed: int) -> dict[str, Any]:
     killed, by_command, redone, restarts = 0, [0, 0, 0], 0, 0
     kept: dict[str, int] = {}
     while killed < kills:
-        place = rng.randrange(3) if (Path("out") / "results.json").is_file() else rng.randrange(2)
+        place = rng.randrange(2) if killed < kills - kills // 5 else 2
+        if place == 2 and not (Path("out") / "results.json").is_file():
+            codes += finished([WHOLE])
         child = fork(COMMANDS[place])
         time.sleep(rng.uniform(0.0, longest[place]))
         os.kill(child, signal.SIGKILL)

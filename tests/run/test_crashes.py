@@ -56,7 +56,7 @@ def test_thirty_kills_change_nothing_but_the_time(shipped: Path, tmp_path: Path)
     told = json.loads(done.stdout)
     assert told["killed"] == 30
     assert all(told["by_command"]), told
-    assert told["codes"] == [0, 0, 0, 0], (tmp_path / "log.txt").read_text()
+    assert not any(told["codes"]), (tmp_path / "log.txt").read_text()
     assert told["redone"] == 0
     out, clean = (masked(tmp_path / name / "results.json") for name in ("out", "clean"))
     assert out == clean

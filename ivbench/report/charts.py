@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ivbench.report.axes import ends
 from ivbench.report.claims import Metric, metrics, same_measure, score_of
 from ivbench.report.formats import bounds, decimals, number, quantity, seconds
-from ivbench.report.labels import Box, Label, place
+from ivbench.report.labels import Box, place
 from ivbench.report.sources import Source, label
 from ivbench.report.svg import (
+    EXTENT,
     HEIGHT,
     MUTED,
     POINT,
@@ -23,6 +25,7 @@ from ivbench.report.svg import (
     field,
     labels,
     layer,
+    placed_labels,
     require_libraries,
     value_scale,
 )
@@ -32,7 +35,6 @@ from ivbench.results.schema import Cell, Score
 __all__ = ["Chart", "ChartRow", "charts"]
 
 _LABELS, _LONGEST, _NUMBERS = 8, 26, 40
-_EXTENT = 40
 _TRUTH = "ground truth"
 
 
@@ -79,8 +81,7 @@ class _Point:
 
     @property
     def ends(self) -> tuple[float, float]:
-        found = self.score.interval
-        return (self.score.value, self.score.value) if found is None else (found.low, found.high)
+        return ends(self.score)
 
 
 _Cost = Callable[[Cell], float | None]
@@ -187,7 +188,7 @@ def _layers(
     metric: Metric, points: list[_Point], truth: float | None, cost: str, leads: set[int]
 ) -> list[dict[str, Any]]:
     across, up = _scales(metric, points, truth)
-    x, y = field("x", across, cost), field("y", up, minExtent=_EXTENT, maxExtent=_EXTENT)
+    x, y = field("x", across, cost), field("y", up, minExtent=EXTENT, maxExtent=EXTENT)
     rows = [
         {"x": point.x, "y": point.score.value, "low": point.ends[0], "high": point.ends[1], "shape": point.shape}
         for point in points
@@ -234,23 +235,14 @@ def _texts(
     y: dict[str, Any],
     truth: float | None,
 ) -> list[dict[str, Any]]:
-    """The labels that have room, in a layer an alignment; the leaders' come first, and of many points they are all."""
+    """The labels that have room; the leaders' come first, and of many points they are all."""
     short = len(points) <= _LABELS and all(len(point.name) <= _LONGEST for point in points)
     texts = [f"{point.number}  {point.name}" if short else str(point.number) for point in points]
     spots = [(across.place(point.x), HEIGHT - up.place(point.score.value)) for point in points]
     order = sorted(range(len(points)), key=lambda index: (points[index].number not in leads, index))
     order = order if len(points) <= _NUMBERS else [index for index in order if points[index].number in leads]
     placed = place(spots, texts, order, Box(-4, -8, WIDTH + 8, HEIGHT), _taken(points, spots, up, truth))
-    return [
-        labels(
-            [_text_row(found, texts, across, up) for found in placed if found.align == align],
-            x,
-            y,
-            align=align,
-            baseline="middle",
-        )
-        for align in dict.fromkeys(found.align for found in placed)
-    ]
+    return placed_labels(placed, texts, across, up, x, y)
 
 
 def _taken(points: list[_Point], spots: list[tuple[float, float]], up: Scale, truth: float | None) -> list[Box]:
@@ -263,7 +255,3 @@ def _taken(points: list[_Point], spots: list[tuple[float, float]], up: Scale, tr
         line = HEIGHT - up.place(truth)
         found += [Box(0, line - 13, 6.4 * len(_TRUTH), line), Box(0, line - 1, WIDTH, line + 1)]
     return found
-
-
-def _text_row(found: Label, texts: list[str], across: Scale, up: Scale) -> dict[str, Any]:
-    return {"x": across.value(found.x), "y": up.value(HEIGHT - found.y), "label": texts[found.index]}

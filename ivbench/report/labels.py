@@ -10,6 +10,7 @@ __all__ = ["Box", "Label", "dodge", "place"]
 
 _CHARACTER, _LINE, _AIR = 6.4, 12.0, 4.0
 _RADIUS = 5.5
+_NEAR = (8.0, 15.0)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def place(
     order: Sequence[int],
     panel: Box,
     taken: Sequence[Box] = (),
+    lines: Sequence[Box] = (),
+    gaps: Sequence[float] = _NEAR,
 ) -> list[Label]:
     """Place the labels that have room.
 
@@ -63,6 +66,8 @@ def place(
         order: indices of the points, the most important first.
         panel: that labels stay inside.
         taken: areas to keep free, such as error bars.
+        lines: areas that a label lies over only where it would have no room else.
+        gaps: pixels between a point and its label, tried in turn.
 
     Returns:
         The placed ones; a label without room is left out.
@@ -70,19 +75,24 @@ def place(
     busy = [*taken, *(Box(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS) for x, y in points)]
     placed = []
     for index in order:
-        for found, box in _places(index, points[index], texts[index]):
-            if box.inside(panel) and not any(box.meets(other) for other in busy):
-                placed.append(found)
-                busy.append(box)
-                break
+        places = _places(index, points[index], texts[index], gaps)
+        free = [one for one in places if one[1].inside(panel) and not _meets(one[1], busy)]
+        clear = (one for one in free if not _meets(one[1], lines))
+        for found, box in [next(clear, free[0])] if free else []:
+            placed.append(found)
+            busy.append(box)
     return placed
 
 
-def _places(index: int, point: tuple[float, float], text: str) -> list[tuple[Label, Box]]:
+def _meets(box: Box, others: Sequence[Box]) -> bool:
+    return any(box.meets(other) for other in others)
+
+
+def _places(index: int, point: tuple[float, float], text: str, gaps: Sequence[float]) -> list[tuple[Label, Box]]:
     """Beside the point, above, below, and at its corners, near and then further off."""
     (x, y), width = point, _CHARACTER * len(text) + _AIR
     found = []
-    for gap in (8.0, 15.0):
+    for gap in gaps:
         for across, down in ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)):
             at, height = x + gap * across, y + (gap + 3.0) * down
             left = at if across > 0 else at - width if across < 0 else at - width / 2

@@ -13,11 +13,15 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ivbench.errors import MissingDependencyError
+from ivbench.report.labels import Label
 
 __all__ = [
+    "DASHES",
+    "EXTENT",
     "GRID",
     "HEIGHT",
     "INK",
+    "LETTERS",
     "MUTED",
     "POINT",
     "SHAPES",
@@ -28,12 +32,17 @@ __all__ = [
     "field",
     "labels",
     "layer",
+    "placed_labels",
     "require_libraries",
     "value_scale",
 ]
 
 WIDTH, HEIGHT = 380, 236
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [4, 2, 1, 2, 1, 2])
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+EXTENT = 40
+"""Pixels of the names on a vertical axis, so that the panels of all charts are of one width."""
 INK, MUTED, GRID, POINT, TRUTH = "#010101", "#020202", "#030303", "#040404", "#050505"
 _CLASSES = {INK: "ink", MUTED: "muted", GRID: "grid", POINT: "point", TRUTH: "truth"}
 _SVG = "http://www.w3.org/2000/svg"
@@ -117,6 +126,24 @@ def labels(rows: list[dict[str, Any]], x: dict[str, Any], y: dict[str, Any], **l
     """A layer of the texts in `label`."""
     looks = {"color": INK, "fontSize": 11, **looks}
     return layer(rows, "text", {"x": x, "y": y, "text": {"field": "label", "type": "nominal"}}, **looks)
+
+
+def placed_labels(
+    placed: list[Label], texts: list[str], across: Scale, up: Scale, x: dict[str, Any], y: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Labels where they were placed, in a layer an alignment.
+
+    Args:
+        placed: in pixels of the panel.
+        texts: of every point that could have a label.
+        across, up: the scales of `x` and `y`.
+        x, y: the fields that all layers share.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for found in placed:
+        row = {"x": across.value(found.x), "y": up.value(HEIGHT - found.y), "label": texts[found.index]}
+        rows.setdefault(found.align, []).append(row)
+    return [labels(own, x, y, align=align, baseline="middle") for align, own in rows.items()]
 
 
 def value_scale(values: list[float], pixels: float, may_be_log: bool = True, room: float = 0.09) -> Scale:

@@ -6,16 +6,18 @@ Lines differ by mark, dash and letter, and the numbers stand below them in a tab
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from ivbench.report.axes import GUIDANCE, Axis, Scalar, axes, ends, parts, place_name
 from ivbench.report.claims import Metric, metrics, score_of
-from ivbench.report.formats import bounds, decimals, number, setting, words
+from ivbench.report.formats import bounds, decimals, number
 from ivbench.report.labels import dodge
 from ivbench.report.svg import (
+    DASHES,
+    EXTENT,
     HEIGHT,
+    LETTERS,
     POINT,
     SHAPES,
     WIDTH,
@@ -30,12 +32,6 @@ from ivbench.report.svg import (
 from ivbench.results.schema import Cell, Results, Score
 
 __all__ = ["Sweep", "SweepRow", "sweeps"]
-
-_FEWEST, _LINES = 3, 6
-_EXTENT = 40
-_DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [4, 2, 1, 2, 1, 2])
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
-Scalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
@@ -69,28 +65,6 @@ class Sweep:
     rows: list[SweepRow]
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """An axis with at least three places.
-
-    Attributes:
-        key: of the cells' settings.
-        values: sorted.
-        lines: what the cells of a line share -> its cells by value.
-    """
-
-    key: str
-    values: list[Scalar]
-    lines: dict[str, dict[Scalar, Cell]]
-
-    @property
-    def numbers(self) -> list[float] | None:
-        """The values where all of them are plain numbers, so that they have distances; else they are equally far."""
-        found = [_plain_number(value) for value in self.values]
-        numbers = [value for value in found if value is not None]
-        return numbers if len(numbers) == len(found) else None
-
-
 def sweeps(results: Results) -> list[Sweep]:
     """A chart for every metric and every axis of the grid that has at least three values.
 
@@ -102,67 +76,11 @@ def sweeps(results: Results) -> list[Sweep]:
     """
     require_libraries()
     found = []
-    for axis in _axes(results.cells):
+    for axis in axes(results.cells):
         for metric in metrics(results):
             names = [name for name, cells in axis.lines.items() if len(_scores(cells, metric)) > 1]
-            for start in range(0, len(names), _LINES):
-                part = f"{start // _LINES + 1} of {-(-len(names) // _LINES)}" if len(names) > _LINES else ""
-                found.append(_sweep(axis, metric, names[start : start + _LINES], part))
+            found += [_sweep(axis, metric, own, part) for part, own in parts(names)]
     return found
-
-
-def _axes(cells: list[Cell]) -> list[_Axis]:
-    keys = list(dict.fromkeys(key for cell in cells for key in cell.settings))
-    found = [_axis(key, keys, cells) for key in keys]
-    return [axis for axis in found if axis is not None]
-
-
-def _axis(key: str, keys: list[str], cells: list[Cell]) -> _Axis | None:
-    heads = Counter(head for cell in cells if (head := _head(cell.settings.get(key))) is not None)
-    if not heads:
-        return None
-    head = heads.most_common(1)[0][0]
-    own = [cell for cell in cells if _head(cell.settings.get(key)) == head]
-    others = [other for other in keys if other != key and len({cell.settings.get(other) for cell in own}) > 1]
-    lines: dict[str, dict[Scalar, Cell]] = {}
-    for cell in own:
-        name = ", ".join(filter(None, (_named(other, cell.settings.get(other)) for other in others))) or "all"
-        lines.setdefault(name, {}).setdefault(cell.settings.get(key), cell)
-    lines = {name: line for name, line in lines.items() if len(line) >= _FEWEST}
-    values = sorted({value for line in lines.values() for value in line}, key=_order)
-    return _Axis(key, values, lines) if values else None
-
-
-def _named(key: str, value: Scalar) -> str:
-    if value is None:
-        return ""
-    return setting(value) if isinstance(value, str) and re.search("[a-z]", value) else f"{words(key)} {setting(value)}"
-
-
-def _head(value: Scalar) -> str | None:
-    """What stands before a setting's first number, which values along one axis share: `w=3` -> `w=`; None: no number.
-
-    No augmentation is the end of the axis of its SNR.
-    """
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float) or value == "none":
-        return ""
-    match = re.match(r"([^\d]*)\d", value)
-    return match[1] if match else None
-
-
-def _order(value: Scalar) -> tuple[float, ...]:
-    if value == "none":
-        return (float("inf"),)
-    return tuple(float(part) for part in re.findall(r"\d+(?:\.\d+)?", str(value)))
-
-
-def _plain_number(value: Scalar) -> float | None:
-    if isinstance(value, int | float):
-        return float(value)
-    match = re.fullmatch(r"\D*(\d+(?:\.\d+)?)\)?", value or "")
-    return float(match[1]) if match else None
 
 
 def _scores(line: dict[Scalar, Cell], metric: Metric) -> dict[Scalar, Score]:
@@ -170,19 +88,18 @@ def _scores(line: dict[Scalar, Cell], metric: Metric) -> dict[Scalar, Score]:
     return {value: score for value, score in found.items() if score is not None}
 
 
-def _sweep(axis: _Axis, metric: Metric, names: list[str], part: str) -> Sweep:
+def _sweep(axis: Axis, metric: Metric, names: list[str], part: str) -> Sweep:
     lines = [_scores(axis.lines[name], metric) for name in names]
     digits = decimals(score.value for line in lines for score in line.values())
     rows = [
-        SweepRow(_LETTERS[place] if len(names) > 1 else "", name, [_entry(line.get(v), digits) for v in axis.values])
+        SweepRow(LETTERS[place] if len(names) > 1 else "", name, [_entry(line.get(v), digits) for v in axis.values])
         for place, (name, line) in enumerate(zip(names, lines, strict=True))
     ]
-    title = "guidance weight w" if axis.key == "guidance" else words(axis.key)
     direction = f"{'higher' if metric.higher_is_better else 'lower'} is better"
-    places = [setting(value).removeprefix("w=") for value in axis.values]
-    description = f"{metric.label} along {title} at {', '.join(places)}. The numbers stand in the table below it."
-    svg = draw(_layers(axis, metric, lines, places, title), f"{metric.label} along {title}, {direction}", description)
-    return Sweep(metric.label, direction, title, part, places, svg, rows)
+    places = [place_name(value) for value in axis.values]
+    description = f"{metric.label} along {axis.title} at {', '.join(places)}. The numbers stand in the table below it."
+    svg = draw(_layers(axis, metric, lines, places), f"{metric.label} along {axis.title}, {direction}", description)
+    return Sweep(metric.label, direction, axis.title, part, places, svg, rows)
 
 
 def _entry(score: Score | None, digits: int) -> tuple[str, str]:
@@ -192,25 +109,23 @@ def _entry(score: Score | None, digits: int) -> tuple[str, str]:
     return number(score.value, digits), ends
 
 
-def _layers(
-    axis: _Axis, metric: Metric, lines: list[dict[Scalar, Score]], places: list[str], title: str
-) -> list[dict[str, Any]]:
-    ends = [end for line in lines for score in line.values() for end in (*_ends(score), score.value)]
-    up = value_scale(ends, HEIGHT, may_be_log=not metric.higher_is_better)
+def _layers(axis: Axis, metric: Metric, lines: list[dict[Scalar, Score]], places: list[str]) -> list[dict[str, Any]]:
+    values = [end for line in lines for score in line.values() for end in (*ends(score), score.value)]
+    up = value_scale(values, HEIGHT, may_be_log=not metric.higher_is_better)
     xs, across = _across(axis)
     named = _named_places(list(xs.values()), places)
-    x = field("x", across, title, values=list(xs.values()), labelExpr=named, labelOverlap="greedy")
-    y = field("y", up, minExtent=_EXTENT, maxExtent=_EXTENT)
+    x = field("x", across, axis.title, values=list(xs.values()), labelExpr=named, labelOverlap="greedy")
+    y = field("y", up, minExtent=EXTENT, maxExtent=EXTENT)
     layers = []
     for place, line in enumerate(lines):
         rows = [
-            {"x": xs[value], "y": line[value].value, "low": _ends(line[value])[0], "high": _ends(line[value])[1]}
+            {"x": xs[value], "y": line[value].value, "low": ends(line[value])[0], "high": ends(line[value])[1]}
             for value in axis.values
             if value in line
         ]
         interval = {"x": x, "y": field("low", up), "y2": {"field": "high"}}
         layers.append(layer(rows, "rule", interval, color=POINT, strokeWidth=1))
-        layers.append(layer(rows, "line", {"x": x, "y": y}, color=POINT, strokeWidth=1.5, strokeDash=_DASHES[place]))
+        layers.append(layer(rows, "line", {"x": x, "y": y}, color=POINT, strokeWidth=1.5, strokeDash=DASHES[place]))
         marks = {"shape": SHAPES[place], "filled": True, "size": 64, "color": POINT, "opacity": 1}
         layers.append(layer(rows, "point", {"x": x, "y": y}, **marks))
     return layers + (_letters(axis, lines, xs, across, up, x, y) if len(lines) > 1 else [])
@@ -223,15 +138,15 @@ def _named_places(values: list[float], places: list[str]) -> str:
     return f"{chain} : ''"
 
 
-def _across(axis: _Axis) -> tuple[dict[Scalar, float], Scale]:
+def _across(axis: Axis) -> tuple[dict[Scalar, float], Scale]:
     """Where each value lies: by its size where it has one, else equally far."""
     numbers = axis.numbers or [float(place) for place in range(len(axis.values))]
-    scale = value_scale(numbers, WIDTH, may_be_log=axis.numbers is not None and axis.key != "guidance", room=0.06)
+    scale = value_scale(numbers, WIDTH, may_be_log=axis.numbers is not None and axis.key != GUIDANCE, room=0.06)
     return dict(zip(axis.values, numbers, strict=True)), scale
 
 
 def _letters(
-    axis: _Axis,
+    axis: Axis,
     lines: list[dict[Scalar, Score]],
     xs: dict[Scalar, float],
     across: Scale,
@@ -243,11 +158,7 @@ def _letters(
     lasts = [[value for value in axis.values if value in line][-1] for line in lines]
     heights = [HEIGHT - up.place(line[last].value) for line, last in zip(lines, lasts, strict=True)]
     rows = [
-        {"x": across.value(across.place(xs[last]) + 9), "y": up.value(HEIGHT - height), "label": _LETTERS[place]}
+        {"x": across.value(across.place(xs[last]) + 9), "y": up.value(HEIGHT - height), "label": LETTERS[place]}
         for place, (last, height) in enumerate(zip(lasts, dodge(heights, HEIGHT), strict=True))
     ]
     return [labels(rows, x, y, align="left", fontSize=12, fontWeight="bold")]
-
-
-def _ends(score: Score) -> tuple[float, float]:
-    return (score.value, score.value) if score.interval is None else (score.interval.low, score.interval.high)

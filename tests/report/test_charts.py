@@ -120,11 +120,12 @@ def test_lines_differ_without_colour(sweep_results: Results) -> None:
 
 def test_two_values_are_no_sweep_and_oscillation_is_no_weight(results: Results, sweep_results: Results) -> None:
     assert sweeps(results) == []
-    cells = list(sweep_results.cells)
-    cells[0] = cells[0].model_copy(update={"settings": {**cells[0].settings, "guidance": "osc(15,1)"}})
-    found = sweeps(sweep_results.model_copy(update={"cells": cells}))
-    assert found[0].places == ["0", "1", "3", "6", "15"]
-    assert found[0].rows[0].entries[0] == ("", "")
+    for guidance in ("osc(15,1)", "w=6/osc(15,1)"):
+        cells = list(sweep_results.cells)
+        cells[0] = cells[0].model_copy(update={"settings": {**cells[0].settings, "guidance": guidance}})
+        found = sweeps(sweep_results.model_copy(update={"cells": cells}))
+        assert found[0].places == ["0", "1", "3", "6", "15"]
+        assert found[0].rows[0].entries[0] == ("", "")
 
 
 def test_settings_by_stage_and_no_augmentation_keep_their_order(sweep_results: Results) -> None:
@@ -166,6 +167,15 @@ def test_labels_lie_inside_the_panel_over_no_point_and_no_other_label(
         assert box.inside(panel)
         assert not any(box.meets(Box(x - 4, y - 4, x + 4, y + 4)) for x, y in spots)
         assert not any(box.meets(other) for other in boxes[index + 1 :])
+
+
+def test_a_label_lies_over_a_line_only_where_it_has_no_room_else() -> None:
+    panel, right = Box(0, 0, 100, 100), Box(51, 0, 100, 100)
+    (clear,) = place([(50, 50)], ["a 3"], [0], panel, lines=[right])
+    assert (clear.x, clear.align) == (42, "right")
+    (over,) = place([(50, 50)], ["a 3"], [0], panel, lines=[panel])
+    assert (over.x, over.align) == (58, "left")
+    assert place([(50, 50)], ["a 3"], [0], panel, taken=[panel]) == []
 
 
 @given(heights=st.lists(st.floats(0, 236), min_size=1, max_size=15))

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from ivbench.errors import MissingDependencyError
 from ivbench.report.charts import charts
 from ivbench.report.conclusions import tests_of
+from ivbench.report.fidelity import fidelity_charts
 from ivbench.report.formats import bounds, count, number, quantity, seconds, setting, when, words
 from ivbench.report.gallery import gallery
 from ivbench.report.index import entries
@@ -132,7 +133,6 @@ def write_index(folder: Path, out: Path) -> Path:
 def _page(template: str, sources: list[Source], pairs: list[PromptPair], own: dict[str, Any]) -> str:
     """Render a template with what both kinds of page have."""
     style, script = _read("report.css"), _read("report.js")
-    drawn, swept, problem = _charts(sources)
     return (
         _environment()
         .get_template(template)
@@ -141,13 +141,11 @@ def _page(template: str, sources: list[Source], pairs: list[PromptPair], own: di
             style=Markup(style),
             script=Markup(script),
             sources=sources,
-            charts=drawn,
-            sweeps=swept,
-            chart_problem=problem,
             gallery=gallery(sources),
             pairs=prompt_data(pairs) if pairs else None,
             stages=[(source, cell_stages(source)) for source in sources],
             blocks=blocks(sources),
+            **_charts(sources),
             **own,
         )
     )
@@ -157,12 +155,18 @@ def _read(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _charts(sources: list[Source]) -> tuple[list[Any], list[Any], str]:
+def _charts(sources: list[Source]) -> dict[str, Any]:
     """The charts, or why there are none: the core can be installed without the libraries that draw them."""
+    single = sources[0].results if len(sources) == 1 else None
     try:
-        return charts(sources), sweeps(sources[0].results) if len(sources) == 1 else [], ""
+        return {
+            "charts": charts(sources),
+            "fidelity": [] if single is None else fidelity_charts(single),
+            "sweeps": [] if single is None else sweeps(single),
+            "chart_problem": "",
+        }
     except MissingDependencyError as error:
-        return [], [], f"The charts are left out: {error}"
+        return {"charts": [], "fidelity": [], "sweeps": [], "chart_problem": f"The charts are left out: {error}"}
 
 
 def _environment() -> jinja2.Environment:

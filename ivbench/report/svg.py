@@ -23,6 +23,7 @@ __all__ = [
     "INK",
     "LETTERS",
     "MUTED",
+    "PAPER",
     "POINT",
     "SHAPES",
     "TRUTH",
@@ -43,8 +44,8 @@ DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [4, 2, 1, 2, 1, 2])
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 EXTENT = 40
 """Pixels of the names on a vertical axis, so that the panels of all charts are of one width."""
-INK, MUTED, GRID, POINT, TRUTH = "#010101", "#020202", "#030303", "#040404", "#050505"
-_CLASSES = {INK: "ink", MUTED: "muted", GRID: "grid", POINT: "point", TRUTH: "truth"}
+INK, MUTED, GRID, POINT, TRUTH, PAPER = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
+_CLASSES = {INK: "ink", MUTED: "muted", GRID: "grid", POINT: "point", TRUTH: "truth", PAPER: "paper"}
 _SVG = "http://www.w3.org/2000/svg"
 _KEPT_TAGS = frozenset({"svg", "g", "path", "line", "text", "title", "desc"})
 _GEOMETRY = ("viewBox", "transform", "d", "x", "y", "x1", "x2", "y1", "y2")

@@ -13,7 +13,7 @@ from ivbench.report import Source, write_index, write_report, write_runs
 from ivbench.results import write_results
 from ivbench.results.atomic import write_bytes
 from tests.report.browser import ARGUMENTS, LOADED, PATIENCE, Visit, until
-from tests.report.fixtures import make_results, other_run, swept, with_conclusions, with_published
+from tests.report.fixtures import make_results, oscillating, other_run, swept, with_conclusions, with_published
 from tests.report.test_build import HOSTILE
 
 
@@ -38,7 +38,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         write_results(make_results(folder, prompts, labels), folder / "results.json")
         found[name] = write_report(folder / "results.json", folder / "report.html")
     folder = tmp_path_factory.mktemp("rich")
-    results = with_published(swept(with_conclusions(make_results(folder))))
+    results = with_published(oscillating(swept(with_conclusions(make_results(folder)))))
     write_results(results, folder / "results.json")
     found["rich"] = write_report(folder / "results.json", folder / "report.html")
     sources = [

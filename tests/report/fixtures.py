@@ -279,12 +279,31 @@ def swept(results: Results) -> Results:
     for sampler in ("ddim", "ancestral"):
         for w in (0.0, 1.0, 3.0, 6.0, 15.0):
             like = results.cells[len(cells) % len(results.cells)]
-            scores = [score.model_copy(update={"value": score.value + 0.01 * w}) for score in like.scores]
+            scores = [_moved(score, score.value + 0.01 * w) for score in like.scores]
             settings = {**like.settings, "guidance": f"w={w:g}", "sampler": sampler, "steps": 16}
             del settings["w"]
             update = {"id": f"{sampler}{w:g}", "label": f"w={w:g} {sampler}", "guidance_w": w, "scale_g": 1 + w}
             cells.append(like.model_copy(update={**update, "settings": settings, "scores": scores}))
     return results.model_copy(update={"cells": cells, "differences": []})
+
+
+def _moved(score: Score, value: float) -> Score:
+    """The same score with another value, and its interval moved along."""
+    assert score.interval is not None
+    ends = {"low": score.interval.low + value - score.value, "high": score.interval.high + value - score.value}
+    return score.model_copy(update={"value": value, "interval": score.interval.model_copy(update=ends)})
+
+
+def oscillating(results: Results) -> Results:
+    """The same with a cell of oscillating guidance for each sampler, like the first of that sampler."""
+    found = list(results.cells)
+    for like in {cell.settings["sampler"]: cell for cell in reversed(results.cells)}.values():
+        sampler = like.settings["sampler"]
+        scores = [_moved(score, 0.93 * score.value) for score in like.scores]
+        update = {"id": f"{sampler}osc", "label": f"osc(15,1) {sampler}", "guidance_w": None, "scale_g": None}
+        settings = {**like.settings, "guidance": "osc(15,1)/6"}
+        found.append(like.model_copy(update={**update, "settings": settings, "scores": scores}))
+    return results.model_copy(update={"cells": found})
 
 
 def other_run(results: Results, change: float = 0.5) -> Results:

@@ -30,8 +30,9 @@ def compare(old: Path, new: Path, explained: bool, store: Path | None, as_json: 
     many prompts show with 80 % power.
 
     With --explain the numbers of two protocols are set against each other after all, and the way from one to the other
-    is shown: one choice after the other (profile, extractor, reference, samples, seeds, prompts, at last the videos) is
-    changed, over the videos and features of the store. Nothing is sampled: choices that need videos which the store
+    is shown: one choice after the other (those of the profile one by one, extractor, reference, samples, seeds,
+    prompts, at last the videos) is changed, over the videos and features of the store. Choices of a profile that only
+    go together are changed together. Nothing is sampled: choices that need videos which the store
     lacks are changed together. The suites and cascades are those of the commands that the two files record.
     """
     from ivbench.check import compare as set_against

@@ -16,9 +16,11 @@ from ivbench.config.profile import (
     profile,
     profile_names,
 )
+from ivbench.config.profile_fields import differing_choices, profile_between, profile_choice
 from ivbench.config.settings import AnySampling, GeneratorSampling, Guidance, Settings, StageSampling, Thresholding
 from ivbench.config.suite import (
     MetricConfig,
+    MetricUnder,
     PromptsConfig,
     StagesConfig,
     SuiteConfig,
@@ -41,6 +43,7 @@ __all__ = [
     "Guidance",
     "ImageText",
     "MetricConfig",
+    "MetricUnder",
     "Network",
     "NetworkFile",
     "Profile",
@@ -55,6 +58,7 @@ __all__ = [
     "VideoConfig",
     "canonical_json",
     "cascade_schema",
+    "differing_choices",
     "digest",
     "file_digest",
     "load_yaml",
@@ -63,6 +67,8 @@ __all__ = [
     "parse_cascade",
     "parse_suite",
     "profile",
+    "profile_between",
+    "profile_choice",
     "profile_names",
     "read_cascade",
     "read_network_file",

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ivbench.config.conclusions import ConclusionConfig
 from ivbench.config.parse import Frozen, parse
+from ivbench.config.profile import Profile, profile
 from ivbench.config.published import SECONDS, PublishedConfig, PublishedValue, read_values, value_schema
 from ivbench.config.settings import AXES, Settings
 from ivbench.config.yaml import load_yaml, read_yaml
@@ -21,6 +22,7 @@ __all__ = [
     "CellConfig",
     "Grid",
     "MetricConfig",
+    "MetricUnder",
     "PromptsConfig",
     "ReferenceConfig",
     "StagesConfig",
@@ -56,6 +58,26 @@ class MetricConfig(Frozen):
     name: str = Field(description="frame_fid, fvd, clip_score, r_precision, or another registered metric")
     extractor: str = Field(description="an extractor's name or the name of its card in the zoo")
     profile: str | None = Field(default=None, description="the metric's named preset; None: its own default")
+
+    @property
+    def choices(self) -> Profile:
+        """Those of its profile.
+
+        Raises:
+            ConfigError: no such profile.
+        """
+        return profile(self.profile)
+
+
+class MetricUnder(MetricConfig):
+    """A metric under a profile that is given as data and has no file. No suite can hold one: it is made in code."""
+
+    given: Profile
+
+    @property
+    def choices(self) -> Profile:
+        """Those of the given profile."""
+        return self.given
 
 
 class ReferenceConfig(Frozen):

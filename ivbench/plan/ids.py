@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ivbench.config import AnySampling, GeneratorSampling, StageSampling, canonical_json, digest, profile
+from ivbench.config import AnySampling, GeneratorSampling, StageSampling, canonical_json, digest
 from ivbench.config.suite import MetricConfig, ReferenceConfig
 from ivbench.plan.sources import CascadeSource, Execution, Source
 
@@ -207,7 +207,7 @@ def metric_payload(metric: MetricConfig) -> Payload:
     Raises:
         ConfigError: no such profile.
     """
-    return {"name": metric.name, "extractor": metric.extractor, "profile": profile(metric.profile).payload()}
+    return {"name": metric.name, "extractor": metric.extractor, "profile": metric.choices.payload()}
 
 
 def cell_id(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench import registry
-from ivbench.config import MetricConfig, digest, profile
+from ivbench.config import MetricConfig, digest
 from ivbench.data.prompts import prompt_digest
 from ivbench.data.shapes import caption, combinations
 from ivbench.errors import NonFiniteError
@@ -204,7 +204,7 @@ class Scoring:
         last, extractor = plan.stages[-1], self._job.models.extractor(config.extractor)
         conditions = Conditions(
             source=FeatureSource(extractor.name, extractor.digest, extractor.preprocess),
-            profile=profile(config.profile),
+            profile=config.choices,
             frames=last.frames,
             fps=last.fps,
             height=last.height,
@@ -257,7 +257,7 @@ class Scoring:
         still = [(row.shape, row.colour, row.background, row.size) for row in rows]
         number = {group: place for place, group in enumerate(sorted(set(still)))}
         groups = np.array([number[group] for group in still], np.int64)
-        prefix = profile(config.profile).prefix
+        prefix = config.choices.prefix
         of_pool, _ = self._features.texts(config.extractor, [prefix + one for one in captions])
         pool = Pool.merged(captions, of_pool, groups)
         embeddings, truncated = self._features.texts(config.extractor, [prefix + one for one in prompts])

@@ -33,16 +33,32 @@ BASE: dict[str, Any] = {
 }
 
 
-def scored(zoo: Path, folder: Path, name: str, **changes: Any) -> Path:
+WITH_PROFILES = """
+import shutil, sys
+from pathlib import Path
+from ivbench.config import profile
+found = sys.modules[profile.__module__]
+shipped, own = found._folder(), Path("profiles")
+for name in found.profile_names():
+    shutil.copy(shipped / f"{name}.yaml", own)
+found._folder = lambda: own
+found.profile_names.cache_clear()
+from ivbench.cli.main import main
+sys.exit(main())
+"""
+"""The command, with the profiles of a folder beside those that come with ivbench."""
+
+
+def scored(zoo: Path, folder: Path, name: str, code: str | None = None, **changes: Any) -> Path:
     """The results of a suite that differs so from the base."""
     (folder / f"{name}.yaml").write_text(yaml.safe_dump({**BASE, **changes}))
-    done = ivbench(zoo, folder, "score", "--suite", f"{name}.yaml", "--out", name, "--no-timing")
+    done = ivbench(zoo, folder, "score", "--suite", f"{name}.yaml", "--out", name, "--no-timing", code=code)
     assert done.returncode == 0, done.stderr
     return folder / name / "results.json"
 
 
-def explained(zoo: Path, folder: Path, old: str, new: str) -> tuple[dict[str, Any], str]:
-    done = ivbench(zoo, folder, "compare", old, new, "--explain", "--json", "explained.json")
+def explained(zoo: Path, folder: Path, old: str, new: str, code: str | None = None) -> tuple[dict[str, Any], str]:
+    done = ivbench(zoo, folder, "compare", old, new, "--explain", "--json", "explained.json", code=code)
     assert done.returncode == 0, done.stderr
     record = json.loads((folder / "explained.json").read_text())
     assert record["format"] == "ivbench-explanation"
@@ -75,7 +91,7 @@ def test_every_choice_is_changed_alone_and_the_steps_sum_up(shipped: Path, folde
     found, shown = explained(shipped, folder, "old", "new")
 
     steps = found["fvd"]["steps"]
-    assert [step["choice"] for step in steps] == ["profile", "reference", "seeds"]
+    assert [step["choice"] for step in steps] == ["profile.ddof", "reference", "seeds"]
     assert steps[0]["fields"]["ddof"] == [1, 0]
     assert steps[1]["fields"]["reference_count"] == [40, 24]
     assert steps[2]["fields"]["generated"] == [6, 3]
@@ -90,6 +106,55 @@ def test_every_choice_is_changed_alone_and_the_steps_sum_up(shipped: Path, folde
     # Between the ends stand the numbers that the suite itself gives under these choices.
     middle = values(scored(shipped, folder, "middle", metrics=ddof, reference={"count": 24}))
     assert found["fvd"]["steps"][1]["value"] == pytest.approx(middle["fvd"])
+
+
+def write_profile(folder: Path, name: str, **choices: Any) -> None:
+    (folder / "profiles").mkdir(exist_ok=True)
+    (folder / "profiles" / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, "version": 1, **choices}))
+
+
+def test_every_choice_of_a_profile_is_a_step_and_gives_what_a_profile_of_its_own_gives(
+    shipped: Path, folder: Path
+) -> None:
+    model = {"model": "ViT-B-32-quickgelu", "pretrained": "openai"}
+    prefixed, weighted = {"image_text": {**model, "prefix": "A photo depicts "}}, {"clip_score": {"weight": 2.5}}
+    subsets = {"number": 5, "size": 10, "seed": 3}
+    write_profile(folder, "far", ddof=0, kid=subsets, **prefixed, clip_score={"weight": 2.5, "clamp": "frame"})
+    write_profile(folder, "with-prefix", **prefixed)
+    write_profile(folder, "with-weight", **prefixed, **weighted)
+    names = {"clip_score": "clip-probe", "kid": "frame-probe", "fvd": "video-probe"}
+    metrics = [{"name": name, "extractor": extractor} for name, extractor in names.items()]
+    scored(shipped, folder, "near", WITH_PROFILES, metrics=metrics)
+    far = [{**one, "profile": "far"} for one in metrics]
+    between = [{**metrics[0], "profile": name} for name in ("with-prefix", "with-weight")]
+    new = scored(shipped, folder, "far", WITH_PROFILES, metrics=[*far, *between])
+    recorded = read_results(new).cells[0].scores
+    direct = [score.value for score in recorded if "/with-" in score.protocol]
+    found, shown = explained(shipped, folder, "near", "far", WITH_PROFILES)
+
+    *steps, unread = found["clip_score"]["steps"]
+    assert [(step["choice"], step["old"], step["new"]) for step in steps] == [
+        ("profile.image_text.prefix", "none", "A photo depicts "),
+        ("profile.clip_score.weight", "100.0", "2.5"),
+        ("profile.clip_score.clamp", "none", "frame"),
+    ]
+    assert [step["value"] for step in steps] == pytest.approx([*direct, recorded[0].value], rel=1e-9)
+    assert len({step["value"] for step in steps}) == 3
+    assert "text_prefix" in steps[0]["fields"]
+    assert set(steps[1]["fields"]) == {"profile", "weight", "clamp"}
+    assert unread["change"] == 0.0
+    assert unread["choice"].startswith("profile (not read: image_text.model, image_text.pretrained, ddof, kid.number")
+    assert (unread["old"], unread["new"]) == ("ivbench@1", "far@1")
+
+    # Subsets have no default: one of their three choices alone is no profile.
+    assert [(step["choice"], step["new"]) for step in found["kid"]["steps"][:-1]] == [
+        ("profile.kid.number, profile.kid.size, profile.kid.seed", "5, 10, 3")
+    ]
+    assert [step["choice"] for step in found["fvd"]["steps"][:-1]] == ["profile.ddof"]
+    for one in found.values():
+        whole = one["new"]["value"] - one["old"]["value"]
+        assert sum(step["change"] for step in one["steps"]) == pytest.approx(whole, rel=1e-9)
+    assert "profile.clip_score.weight" in shown
 
 
 def test_choices_whose_videos_are_not_there_are_changed_together_and_nothing_is_sampled(

@@ -144,6 +144,13 @@ def test_the_json_schema_accepts_the_packaged_suites_as_written(name: str) -> No
     jsonschema.validate(load_yaml(text, name), suite_schema())
 
 
+@pytest.mark.parametrize("key", ["profile", "given"])
+def test_a_suite_names_profiles_and_holds_none(key: str) -> None:
+    metric = {"name": "fvd", "extractor": "e", key: {"name": "ivbench", "version": 1, "ddof": 0}}
+    with pytest.raises(ConfigError, match=key):
+        parse_suite({"name": "x", "prompts": PROMPTS, "metrics": [metric]})
+
+
 def test_the_json_schema_refuses_an_unknown_key() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     with pytest.raises(jsonschema.ValidationError):

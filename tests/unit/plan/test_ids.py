@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from ivbench.config import Guidance, StageSampling, Thresholding, profile
-from ivbench.config.suite import MetricConfig, ReferenceConfig
+from ivbench.config.suite import MetricConfig, MetricUnder, ReferenceConfig
 from ivbench.errors import ConfigError
 from ivbench.plan import CascadeSource, Execution, cascade_source
 from ivbench.plan.ids import encode_payload, extract_payload, sample_payload, score_payload, task_id
@@ -211,17 +211,16 @@ def test_every_resolved_field_of_the_other_tasks_changes_their_id(source: Cascad
 
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"ddof": 0}, {"candidates": 50}, {"name": "other"}])
-def test_every_choice_of_a_profile_changes_the_id_of_a_score(
-    change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_choice_of_a_profile_changes_the_id_of_a_score(change: dict[str, Any]) -> None:
     arguments = ("d", ReferenceConfig(), {}, [0], ["p"], ["x"])
     metric = MetricConfig(name="m", extractor="e")
     before = task_id(score_payload(metric, *arguments))
     named = metric.model_copy(update={"profile": "ivbench"})
     assert task_id(score_payload(named, *arguments)) == before
-    changed = profile("ivbench").model_copy(update=change)
-    monkeypatch.setattr("ivbench.plan.ids.profile", lambda name: changed)
-    assert task_id(score_payload(metric, *arguments)) != before
+    given = MetricUnder(name="m", extractor="e", given=profile("ivbench"))
+    assert task_id(score_payload(given, *arguments)) == before
+    changed = given.model_copy(update={"given": given.given.model_copy(update=change)})
+    assert task_id(score_payload(changed, *arguments)) != before
 
 
 def test_an_unknown_profile_is_found_with_the_plan() -> None:

@@ -17,6 +17,8 @@ __all__ = ["Change", "Comparison", "compare"]
 
 ALPHA = 0.025
 """One side of a 95 % interval."""
+_WHOSE_WEIGHTS = {"weights", "training_step"}
+"""Settings that say whose weights a cell has, and not how they are sampled."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Change:
         cell: its label.
         old, new: the scores.
         paired: new minus old; None where too few prompts leave no interval.
-        same_noise: seeds agree too, so that every pair of videos grew from the same noise.
+        same_noise: every pair of videos grew from the same noise, as far as the files tell.
+        altered: what else than the weights differs in the cell's settings, in words; empty: nothing does.
     """
 
     cell: str
@@ -35,6 +38,7 @@ class Change:
     new: Score
     paired: Paired | None
     same_noise: bool
+    altered: str = ""
 
     @property
     def gain(self) -> float:
@@ -63,13 +67,15 @@ class Comparison:
 
     Attributes:
         changes: in the order of the old file.
-        missing: "cell: what" of the old file that the new one lacks, with the reason: a cell, a metric, a prompt.
+        missing: "cell: what" of the old file that the new one lacks, with the reason: a cell, a metric, a prompt. Also
+            cells that only the new file has, where they stopped.
         added: labels of cells that only the new file has.
         cells: labels of the old file's cells.
         prompts: of both suites.
         conflicts: "cell: why" of scores that have other protocols in the two files, where these are not refused.
-        altered: "cell: what" of cells that have one label and other settings.
-        same_noise: the seeds of both files agree.
+        altered: "cell: what" of cells that have one label and other settings, or are of another part of the cascade.
+        same_seeds: the seeds of both files agree.
+        same_noise: so does all that noise follows from, as far as the files tell.
     """
 
     changes: tuple[Change, ...]
@@ -79,6 +85,7 @@ class Comparison:
     prompts: int
     conflicts: tuple[str, ...] = ()
     altered: tuple[str, ...] = ()
+    same_seeds: bool = False
     same_noise: bool = False
 
     @property
@@ -110,11 +117,12 @@ def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
     conflicts: list[str] = []
     altered: list[str] = []
     missing = [f"{cell.label}: no such cell" for cell in old.cells if cell.label not in cells]
-    same_noise = old.suite.seeds == new.suite.seeds
+    same_noise, parts = _same_noise(old, new), (_part(old), _part(new))
     for cell in shared:
         other = cells[cell.label]
         missing += _lacking(cell, other)
-        altered += _altered(cell, other)
+        differing = _altered(cell, other, parts)
+        altered += [f"{cell.label}: {differing}"] if differing else []
         for a, b in _scores(cell, other):
             try:
                 require_same_protocol(a, b)
@@ -124,11 +132,30 @@ def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
                 conflicts.append(f"{cell.label}: {error}")
                 continue
             missing += _lacking_prompts(cell, a, b)
-            changes.append(Change(cell.label, a, b, paired(b, a), same_noise))
+            changes.append(Change(cell.label, a, b, paired(b, a), same_noise and not differing, differing))
     known = tuple(cell.label for cell in old.cells)
     added = tuple(label for label in cells if label not in known)
+    missing += [f"{label}: stopped: {cells[label].problem}" for label in added if cells[label].problem]
     said = tuple(missing), added, known, len(old.suite.prompts), tuple(conflicts), tuple(altered)
-    return Comparison(tuple(changes), *said, same_noise)
+    return Comparison(tuple(changes), *said, old.suite.seeds == new.suite.seeds, same_noise)
+
+
+def _same_noise(old: Results, new: Results) -> bool:
+    """Both drew keyed noise: of the same seeds and prompts, for stages of the same names and sizes."""
+
+    def keys(results: Results) -> tuple[list[int], list[str], list[tuple[str, int, int, int]]]:
+        stages = [(stage.name, stage.frames, stage.height, stage.width) for stage in results.cascade.stages]
+        return results.suite.seeds, results.suite.prompts, stages
+
+    return old.suite.noise == new.suite.noise == "numpy" and keys(old) == keys(new)
+
+
+def _part(results: Results) -> str:
+    """Which part of the cascade was sampled; a file that does not say it has at least its first stage."""
+    cascade = results.cascade
+    if cascade.part or not cascade.stages or cascade.stages[0].kind not in ("tsr", "ssr"):
+        return cascade.part or "whole"
+    return "not recorded"
 
 
 def _measure(score: Score) -> tuple[str, str]:
@@ -163,12 +190,20 @@ def _present(rows: Sequence[Sequence[float | None]]) -> set[int]:
     return {place for row in rows for place, value in enumerate(row) if value is not None and not math.isnan(value)}
 
 
-def _altered(old: Cell, new: Cell) -> list[str]:
-    """A line where two cells of one label differ in their settings; whose weights they have is what is compared."""
-    keys = sorted((old.settings.keys() | new.settings.keys()) - {"weights"})
+def _altered(old: Cell, new: Cell, parts: tuple[str, str]) -> str:
+    """In what two cells of one label differ, in words; whose weights they have is what is compared.
+
+    Args:
+        old, new: the cells.
+        parts: of the cascade, which they sampled.
+    """
+    before, after = (
+        {**cell.settings, "part of the cascade": part} for cell, part in zip((old, new), parts, strict=True)
+    )
+    keys = sorted((before.keys() | after.keys()) - _WHOSE_WEIGHTS)
     differing = [
-        f"{key.replace('_', ' ')} {old.settings.get(key)} / {new.settings.get(key)}"
+        f"{key.replace('_', ' ')} {before.get(key)} / {after.get(key)}"
         for key in keys
-        if old.settings.get(key) != new.settings.get(key)
+        if before.get(key) != after.get(key)
     ]
-    return [f"{old.label}: other settings: {', '.join(differing)}"] if differing else []
+    return f"other settings: {', '.join(differing)}" if differing else ""

@@ -85,7 +85,7 @@ def measured_gate(comparison: Comparison, confidence: float = 0.95) -> Gate:
     if comparison.unmatched:
         why = comparison.unmatched[0].rstrip(".")
         raise ConfigError(f"the second file is no re-run of the first: {why}. Run the same suite again.")
-    if comparison.same_noise:
+    if comparison.same_seeds:
         raise ConfigError(
             "the two files have the same seeds, so their difference is not the noise between runs. Use other seeds for "
             "the second run."

@@ -143,7 +143,7 @@ def _same_noise(first: Array) -> tuple[float, int, str] | None:
     """Run by run. The quadratic part is counted twice here: noise that both share can't be told from the rest."""
     groups = int(np.isfinite(first).all(axis=0).sum())
     freedom = groups * (len(first) - 1)
-    how = f"noise of {len(first)} runs that both share, in {groups} groups of prompts; prompts and reference held fixed"
+    how = f"noise of {len(first)} runs, seed by seed, in {groups} groups of prompts; prompts and reference held fixed"
     return (math.sqrt(noise_variance(first)), freedom, how) if freedom else None
 
 

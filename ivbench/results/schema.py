@@ -269,6 +269,11 @@ class CascadeInfo(Record):
     stages: list[StageInfo]
     text_encoder: str = ""
     partial: str = Field(default="", description="which stages were loaded in part, and how; empty: all fitted")
+    part: str = Field(
+        default="",
+        description="which stages were sampled and from what, where these are not all: 'ssr1 from real clips'; empty: "
+        "all of them, or an older ivbench wrote the file",
+    )
 
 
 class SuiteInfo(Record):
@@ -280,6 +285,11 @@ class SuiteInfo(Record):
     prompts: list[str]
     runs: int
     seeds: list[int]
+    noise: str = Field(
+        default="",
+        description="where the noise comes from: numpy (by seed, prompt and stage, the same everywhere) or device; "
+        "empty: a generator's own, or an older ivbench wrote the file",
+    )
 
 
 class Environment(Record):

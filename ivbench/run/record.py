@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ivbench.plan import CascadeSource, Plan, PlannedCell
 from ivbench.plan.cells import published_records
+from ivbench.plan.given import given_digest
 from ivbench.results.schema import (
     RESULTS_VERSION,
     CascadeInfo,
@@ -141,7 +142,7 @@ def _partial_note(plan: Plan) -> list[str]:
 
 def _part_note(plan: Plan) -> list[str]:
     """Which stages were sampled and from what, where these are not all."""
-    if len(plan.stages) == len(plan.source.spec.stages):
+    if _whole(plan):
         return []
     names, given = ", ".join(stage.name for stage in plan.stages), plan.input_shape
     if given is None:
@@ -149,6 +150,10 @@ def _part_note(plan: Plan) -> list[str]:
     what = "given videos" if plan.given else "real clips of the prompts"
     size = f"{given.frames}x{given.height}x{given.width} (TxHxW), {given.fps:g} fps"
     return [f"A part of the cascade was sampled: {names}, from {what} at {size}."]
+
+
+def _whole(plan: Plan) -> bool:
+    return len(plan.stages) == len(plan.source.spec.stages)
 
 
 def _weights_note(plan: Plan) -> list[str]:
@@ -166,6 +171,7 @@ def _suite(plan: Plan) -> SuiteInfo:
         prompts=list(plan.prompts),
         runs=len(suite.run_seeds),
         seeds=list(suite.run_seeds),
+        noise=suite.noise if isinstance(plan.source, CascadeSource) else "",
     )
 
 
@@ -191,4 +197,15 @@ def _cascade(plan: Plan) -> CascadeInfo:
         stages=stages,
         text_encoder=source.spec.text.encoder if isinstance(source, CascadeSource) else "",
         partial=plan.partial,
+        part=_part(plan),
     )
+
+
+def _part(plan: Plan) -> str:
+    """Which stages were sampled and what the first of them started from; empty: all of them."""
+    if _whole(plan):
+        return ""
+    names, given = ", ".join(stage.name for stage in plan.stages), given_digest(plan.suite.stages, plan.given)
+    if plan.given:
+        return f"{names} from videos {given[:16]}"
+    return f"{names} from {given} clips" if given else names

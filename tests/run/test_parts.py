@@ -90,6 +90,38 @@ def test_a_super_resolution_stage_starts_from_given_videos(folder: Path, monkeyp
         np.testing.assert_allclose(arrays[VIDEO][number].astype(float), 40 * number / 127.5 - 1, atol=1e-3)
 
 
+def test_a_part_is_checked_against_the_same_part_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Label, settings, size and protocol of the last stage alone are those of the whole cascade."""
+    for name, level in (("dark", 0), ("light", 200)):
+        (folder / name).mkdir()
+        for text in prompts("test")[:3]:
+            np.savez(folder / name / f"{text}-0.npz", video=np.full((8, 12, 20, 3), level, np.uint8), fps=12.0)
+    suite_file(folder, metrics=[{"name": "clip_score", "extractor": "clip-probe"}], grid={"guidance": [0]})
+    made: list[tuple[str, list[str]]] = [
+        ("whole", []),
+        ("real", ["--from-stage", "ssr1", "--input", "real"]),
+        ("dark-out", ["--from-stage", "ssr1", "--input", "videos:dark"]),
+        ("light-out", ["--from-stage", "ssr1", "--input", "videos:light"]),
+    ]
+    for name, options in made:
+        assert main(["score", "--suite", "suite.yaml", "--no-timing", "--out", name, *options]) == 0
+    parts = {name: read_results(folder / name / "results.json").cascade.part for name, _ in made}
+    assert (parts["whole"], parts["real"]) == ("", "ssr1 from real clips")
+    assert len(set(parts.values())) == 4
+    (folder / "ivbench-gate.yaml").write_text("rules:\n- {metric: 'CLIP score [clip-probe]', margin: 1.0}\n")
+    for old, new in (("whole", "real"), ("real", "dark-out"), ("dark-out", "light-out")):
+        capsys.readouterr()
+        assert main(["check", new, "--baseline", old]) == 2
+        assert "other settings: part of the cascade" in capsys.readouterr().out
+        assert main(["compare", old, new]) == 0
+        said = capsys.readouterr().out
+        assert "differs: w=0 ddim 1: other settings: part of the cascade" in said
+    main(["compare", "real", "real"])
+    out = capsys.readouterr().out
+    assert "3 prompts, paired by prompt and noise" in out
+    assert "differs" not in out
+
+
 def test_a_given_video_that_is_too_short_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     videos = folder / "videos"
     videos.mkdir()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.metrics.influence import Influence
 from ivbench.metrics.intervals import bootstrap_interval
-from ivbench.results.schema import CascadeInfo, Cell, Counts, Results, RunScore, Score, SuiteInfo
+from ivbench.results.schema import CascadeInfo, Cell, Counts, Results, RunScore, Score, StageInfo, SuiteInfo
 
 CLIP, FVD = "CLIP score [probe]", "FVD [probe]"
 SEEDS = count()
@@ -57,6 +57,12 @@ def frechet_score(value: float, influence: NDArray[np.floating[Any]], **changes:
     return Score(**(fields | changes))
 
 
+def stage(name: str, kind: Literal["base", "tsr", "ssr", "generator", "videos"] = "base", **changes: Any) -> StageInfo:
+    """A stage as a results file has it."""
+    fields: dict[str, Any] = {"frames": 4, "height": 12, "width": 20, "fps": 6.0, "parameters": None, "weights": ""}
+    return StageInfo(name=name, kind=kind, **(fields | changes))
+
+
 def results(cells: Mapping[str, list[Score]], **changes: Any) -> Results:
     """A results file of these cells."""
     rows = [score.by_prompt[0] for scores in cells.values() for score in scores if score.by_prompt]
@@ -68,7 +74,7 @@ def results(cells: Mapping[str, list[Score]], **changes: Any) -> Results:
     fields: dict[str, Any] = {
         "created": "2026-11-24T12:00:00+00:00",
         "command": "ivbench run",
-        "suite": SuiteInfo(name="quick", digest="d", prompts=prompts, runs=2, seeds=[0, 1]),
+        "suite": SuiteInfo(name="quick", digest="d", prompts=prompts, runs=2, seeds=[0, 1], noise="numpy"),
         "cascade": CascadeInfo(name="tiny", digest="c" * 64, stages=[]),
         "environments": [],
         "cells": made,

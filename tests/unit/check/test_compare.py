@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from ivbench.check import change_rows, compare, comparison_record
 from ivbench.config import canonical_json
 from ivbench.errors import ConfigError, ProtocolError
-from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair, results
+from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair, results, stage
 
 GENERATOR = np.random.default_rng(0)
 VALUES = GENERATOR.normal(25.0, 4.0, (2, 60))
@@ -45,10 +47,39 @@ def test_equal_files_differ_in_nothing() -> None:
     assert comparison.changes[0].same_noise
 
 
-def test_other_seeds_are_said() -> None:
-    old = results({"a": [mean_score(VALUES)]})
-    new = old.model_copy(update={"suite": old.suite.model_copy(update={"seeds": [4, 5]})})
-    assert not compare(old, new).changes[0].same_noise
+OTHER_NOISE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("seeds", {"seeds": [4, 5]}, {}),
+    ("from the device", {"noise": "device"}, {}),
+    ("a generator's, or not recorded", {"noise": ""}, {}),
+    ("of other stages", {}, {"stages": [stage("ssr2", "ssr")]}),
+    ("of another size", {}, {"stages": [stage("ssr1", "ssr", width=40)]}),
+    ("of other prompts", {"prompts": [f"other {i}" for i in range(60)]}, {}),
+]
+
+
+@pytest.mark.parametrize(("what", "suite", "cascade"), OTHER_NOISE, ids=[what for what, _, _ in OTHER_NOISE])
+def test_the_same_noise_is_said_only_where_it_is_known(
+    what: str, suite: dict[str, Any], cascade: dict[str, Any]
+) -> None:
+    made = results({"a": [mean_score(VALUES)]})
+    old = made.model_copy(update={"cascade": made.cascade.model_copy(update={"stages": [stage("ssr1", "ssr")]})})
+    new = old.model_copy(
+        update={
+            "suite": old.suite.model_copy(update=suite),
+            "cascade": old.cascade.model_copy(update=cascade),
+        }
+    )
+    assert compare(old, old).same_noise
+    comparison = compare(old, new)
+    assert not comparison.same_noise, what
+    assert not comparison.changes[0].same_noise
+    assert comparison.same_seeds == ("seeds" not in suite)
+
+
+def test_neither_of_two_files_of_a_generator_tells_of_its_noise() -> None:
+    made = results({"a": [mean_score(VALUES)]})
+    one = made.model_copy(update={"suite": made.suite.model_copy(update={"noise": ""})})
+    assert not compare(one, one).same_noise
 
 
 def test_a_score_that_decides_nothing_stays_undecided() -> None:

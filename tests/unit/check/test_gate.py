@@ -29,7 +29,7 @@ from ivbench.check.power import detectable, units_needed
 from ivbench.config import canonical_json
 from ivbench.errors import ConfigError
 from ivbench.results.schema import Score
-from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair, rerun, results
+from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair, rerun, results, stage
 
 GATE = Gate(rules=(Rule(metric=CLIP, margin=1.0),))
 
@@ -141,6 +141,29 @@ def test_a_cell_whose_settings_changed_under_its_label_fails_but_not_for_its_wei
     assert (outcome.exit_code, outcome.missing) == (2, ("a: other settings: guidance w 1.0 / 7.0",))
     pair_of_weights = with_settings(weights="original"), with_settings(weights="./students/base")
     assert judge_changes(compare(*pair_of_weights), GATE).exit_code == 0
+    snapshots = (with_settings(weights=f"snapshots-base-00{step}", training_step=step) for step in (2000, 1000))
+    assert judge_changes(compare(*snapshots), GATE).exit_code == 0
+
+
+@pytest.mark.parametrize("part", ["ssr1 from real clips", "ssr1 from videos 0123456789abcdef", "base, tsr1"])
+def test_a_part_of_the_cascade_is_not_held_against_another_one(part: str) -> None:
+    whole = results({"a": [mean_score(np.random.default_rng(6).normal(25.0, 4.0, (2, 60)))]})
+    cut, other = (
+        whole.model_copy(update={"cascade": whole.cascade.model_copy(update={"part": one})}) for one in (part, "tsr1")
+    )
+    for old, new, said in ((whole, cut, f"whole / {part}"), (cut, whole, f"{part} / whole"), (cut, other, "/ tsr1")):
+        outcome = judge_changes(compare(old, new), GATE)
+        assert outcome.exit_code == 2
+        assert outcome.missing[0].startswith("a: other settings: part of the cascade ")
+        assert outcome.missing[0].endswith(said)
+    assert judge_changes(compare(cut, cut), GATE).exit_code == 0
+
+
+def test_an_older_file_that_starts_from_videos_is_not_held_against_the_whole() -> None:
+    whole = results({"a": [mean_score(np.random.default_rng(6).normal(25.0, 4.0, (2, 60)))]})
+    lifted = whole.cascade.model_copy(update={"stages": [stage("ssr1", "ssr")]})
+    outcome = judge_changes(compare(whole, whole.model_copy(update={"cascade": lifted})), GATE)
+    assert outcome.missing == ("a: other settings: part of the cascade whole / not recorded",)
 
 
 def test_another_protocol_and_no_shared_cell_are_judged_as_missing() -> None:
@@ -174,6 +197,14 @@ def test_a_cell_that_only_the_new_file_has_is_said_and_not_judged() -> None:
     assert (outcome.state, outcome.added) == ("pass", ("b",))
     assert "Not judged, since the baseline lacks it: b" in markdown(outcome)
     assert outcome_record(outcome, GATE)["added"] == ["b"]
+
+
+def test_a_cell_that_only_the_new_file_has_fails_where_it_stopped() -> None:
+    values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
+    old, new = results({"a": [mean_score(values)]}), results({"a": [mean_score(values)], "b": []})
+    cells = [new.cells[0], new.cells[1].model_copy(update={"problem": "NaN"})]
+    outcome = judge_changes(compare(old, new.model_copy(update={"cells": cells})), GATE)
+    assert (outcome.exit_code, outcome.missing) == (2, ("b: stopped: NaN",))
 
 
 def test_two_profiles_of_one_metric_are_matched_by_profile() -> None:

@@ -230,7 +230,7 @@ def test_a_difference_of_frechet_metrics_is_by_noise_and_of_one_run_over_prompts
     same, other = paired(a, b), paired(a, b.model_copy(update={"runs": [RunScore(seed=s, value=0.0) for s in (7, 8)]}))
     assert same is not None
     assert other is not None
-    assert "noise of 2 runs that both share" in same.interval.method
+    assert "noise of 2 runs, seed by seed" in same.interval.method
     assert "noise of 2 and 2 runs" in other.interval.method
     assert (same.units, other.units) == (P + 1, 2 * P + 1)
     alone = [one.model_copy(update={"influence": one.influence[:1]}) for one in (a, b)]

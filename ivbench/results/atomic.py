@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ivbench.errors import StoreError
 
-__all__ = ["write_bytes"]
+__all__ = ["remedy", "write_bytes"]
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -35,17 +35,18 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary = None
         _sync_folder(path.parent)
     except OSError as error:
-        raise StoreError(f"{path} can't be written: {error.strerror or error}. {_remedy(error)}") from error
+        raise StoreError(f"{path} can't be written: {error.strerror or error}. {remedy(error)}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
 
 
-def _remedy(error: OSError) -> str:
+def remedy(error: OSError, otherwise: str = "Choose another folder.") -> str:
+    """What to do about a place that can't be written: where the disk is full go on, or else what is said."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "Free space and give the same command again: it goes on from there, nothing that was finished is lost."
-    return "Choose another folder."
+    return otherwise
 
 
 def _umask() -> int:

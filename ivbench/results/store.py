@@ -25,7 +25,7 @@ from safetensors.numpy import load, save
 
 from ivbench.config import canonical_json, digest
 from ivbench.errors import StoreError
-from ivbench.results.atomic import write_bytes
+from ivbench.results.atomic import remedy, write_bytes
 
 __all__ = ["STORE_VERSION", "Store"]
 
@@ -156,7 +156,7 @@ class Store:
                 f"{path} is held by another process for over {self._timeout:g} s. Wait, or end it."
             ) from error
         except OSError as error:
-            raise StoreError(f"{path} can't be written: {error.strerror or error}. Choose another store.") from error
+            raise StoreError(f"{path} can't be written: {error.strerror or error}. {_remedy(error)}") from error
         try:
             yield
         finally:
@@ -176,7 +176,7 @@ class Store:
         except Timeout:
             return True
         except OSError as error:
-            raise StoreError(f"{path} can't be opened: {error.strerror or error}. Choose another store.") from error
+            raise StoreError(f"{path} can't be opened: {error.strerror or error}. {_remedy(error)}") from error
         held.release()
         return False
 
@@ -301,6 +301,10 @@ def _modified(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _remedy(error: OSError) -> str:
+    return remedy(error, "Choose another store.")
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ivbench.errors import ConfigError, StoreError
 from ivbench.plan import Plan
 from ivbench.plan.parts import origin
+from ivbench.results.atomic import remedy
 from ivbench.results.files import write_csv, write_results
 from ivbench.results.schema import Results
 from ivbench.results.store import Store
@@ -149,4 +150,4 @@ def require_folder(out: Path) -> None:
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
-        raise StoreError(f"{out} can't be made or written: {error.strerror or error}. Choose another.") from error
+        raise StoreError(f"{out} can't be made or written: {error.strerror or error}. {remedy(error)}") from error

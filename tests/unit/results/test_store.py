@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from ivbench.config import canonical_json, digest
 from ivbench.errors import StoreError
@@ -141,6 +142,30 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path: Path, monke
     assert list((tmp_path / "ab").iterdir()) == []
     assert kept.get(ID) is None
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.ENOSPC, "Free space and give the same command again"), (errno.EACCES, "another store")]
+)
+@pytest.mark.parametrize(("holder", "name"), [(Path, "mkdir"), (Path, "write_text"), (FileLock, "acquire")])
+def test_a_lock_that_cannot_be_made_says_what_helps(
+    holder: type, name: str, number: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder, the store's mark, the lock's file; the last one is also what another process's work is seen by."""
+    kept, _ = store(tmp_path)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    if holder is FileLock:
+        with kept.lock(ID):
+            pass
+    monkeypatch.setattr(holder, name, refuse)
+    with pytest.raises(StoreError, match=f"{os.strerror(number)}.*{said}"), kept.lock(ID):
+        pass
+    if holder is FileLock:
+        with pytest.raises(StoreError, match=f"{os.strerror(number)}.*{said}"):
+            kept.held_elsewhere(ID)
 
 
 def test_a_writer_that_dies_between_the_two_files_leaves_no_entry(

@@ -94,5 +94,6 @@ def _against(first: Results, other: Results) -> Against:
             p_value=p_value(one.paired.value, one.paired.interval) if one.paired and one.paired.decisive else None,
         )
         for one in found.changes
+        if not one.altered
     ]
-    return Against(changes, found.missing)
+    return Against(changes, found.missing, found.altered)

@@ -75,7 +75,12 @@ def build_runs(sources: list[Source], against: Sequence[Against]) -> str:
         "tables": run_tables(sources, against),
         "verdict": run_verdict(sources, against),
         "basis": basis(sum(change.p_value is not None for one in against for change in one.changes)),
-        "warnings": [f"{source.name}: {line}" for source in sources for line in warnings(source.results)],
+        "warnings": [f"{source.name}: {line}" for source in sources for line in warnings(source.results)]
+        + [
+            f"{source.name} and {sources[0].name} are not compared in {line}"
+            for source, one in zip(sources[1:], against, strict=True)
+            for line in one.altered
+        ],
         "against": against,
     }
     return _page("runs.html", sources, change_pairs(sources, against), own)

@@ -61,13 +61,15 @@ class Against:
     """A later run against the first.
 
     Attributes:
-        changes: of all that the two share under one protocol.
+        changes: of all that the two share under one protocol and the same settings.
         missing: what the first has and this run lacks.
+        altered: "cell: what" of cells of one label that are not compared, since their settings differ.
         problem: why nothing could be compared; empty where something was.
     """
 
     changes: Sequence[Change]
     missing: Sequence[str] = ()
+    altered: Sequence[str] = ()
     problem: str = ""
 
 
@@ -259,9 +261,13 @@ def run_verdict(sources: list[Source], against: Sequence[Against]) -> list[str]:
             f"{source.name} against {sources[0].name} by {listed(names)}: {what}." for what, names in said.items()
         ]
         if not said:
-            why = found.problem or "no score has the same protocol in both"
+            why = found.problem or _first_of(found.altered) or "no score has the same protocol in both"
             lines.append(f"{source.name} and {sources[0].name} cannot be compared: {why.rstrip('.')}.")
     return lines
+
+
+def _first_of(lines: Sequence[str]) -> str:
+    return lines[0] + (f", and {len(lines) - 1} more" if len(lines) > 1 else "") if lines else ""
 
 
 def _said(changes: list[Change]) -> str:

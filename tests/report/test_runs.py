@@ -63,6 +63,28 @@ def test_a_protocol_that_differs_in_one_cell_is_said_with_that_cell(first: Resul
     assert not any(table.notes for table in tables[1:])
 
 
+def test_a_cell_of_other_settings_under_its_label_is_said_and_gets_no_verdict(first: Results, folder: Path) -> None:
+    other = other_run(first)
+    changed = other.cells[0].model_copy(update={"settings": {**other.cells[0].settings, "steps": 7}})
+    second = other.model_copy(update={"cells": [changed, *other.cells[1:]]})
+    sources = [Source("main", first, folder), Source("branch", second, folder)]
+    against = compared(sources)
+    rows = run_tables(sources, against)[0].rows
+    assert [bool(row.entries[1].verdict) for row in rows] == [False] + [True] * (len(rows) - 1)
+    steps = f"other settings: steps {first.cells[0].settings['steps']} / 7"
+    assert f"<li>branch and main are not compared in {changed.label}: {steps}</li>" in build_runs(sources, against)
+    assert all("of the 3 cells" in line or "cannot" in line for line in run_verdict(sources, against))
+
+
+def test_runs_of_other_parts_of_the_cascade_cannot_be_compared(first: Results, folder: Path) -> None:
+    other = other_run(first)
+    part = other.model_copy(update={"cascade": other.cascade.model_copy(update={"part": "ssr1 from real clips"})})
+    sources = [Source("main", first, folder), Source("branch", part, folder)]
+    (line,) = run_verdict(sources, compared(sources))
+    assert line.startswith("branch and main cannot be compared: ")
+    assert line.endswith("part of the cascade whole / ssr1 from real clips, and 3 more.")
+
+
 def test_a_cell_of_one_run_alone_keeps_its_row(first: Results, folder: Path) -> None:
     cells = [first.cells[0], first.cells[1].model_copy(update={"label": "new"})]
     sources = [Source("a", first, folder), Source("b", first.model_copy(update={"cells": cells}), folder)]

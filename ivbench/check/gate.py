@@ -33,6 +33,12 @@ class Rule(Frozen):
         default="non-inferior", description="non-inferior: not worse by the margin; no-change: not better either"
     )
     margin: float = Field(gt=0, description="in the metric's units")
+    confidence: float | None = Field(
+        default=None,
+        gt=0.5,
+        lt=1,
+        description="of the metric's verdicts, in place of the gate's; None: the gate's",
+    )
 
 
 class Gate(Frozen):
@@ -43,6 +49,19 @@ class Gate(Frozen):
     )
     power: float = Field(default=0.8, gt=0.5, lt=1, description="chance to find a loss of the smallest detectable size")
     rules: tuple[Rule, ...] = Field(min_length=1)
+
+    def error_rate(self, rule: Rule, verdicts: int) -> float:
+        """The error rate of one verdict: an equal part of what its confidence allows, its own or the gate's.
+
+        (1 - confidence) / verdicts. Summed up over all verdicts that is the mean of what they allow, so that all
+        together raise a false alarm no oftener (Bonferroni), and those of one metric no oftener than its confidence
+        allows.
+
+        Args:
+            rule: of the verdict's metric.
+            verdicts: how many there are in all, of all metrics and cells.
+        """
+        return (1 - (self.confidence if rule.confidence is None else rule.confidence)) / verdicts
 
 
 def read_gate(path: Path) -> Gate:
@@ -65,7 +84,9 @@ def write_gate(gate: Gate, path: Path) -> None:
     Raises:
         StoreError: the place can't be written.
     """
-    body = yaml.safe_dump(gate.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    body = yaml.safe_dump(
+        gate.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True, width=100
+    )
     write_bytes(path, (_HEAD + body).encode())
 
 

@@ -76,7 +76,8 @@ def judge_changes(comparison: Comparison, gate: Gate) -> Outcome:
     Fails closed: what the baseline has and the new file lacks, another protocol, other settings under a cell's label.
 
     The error rate 1 - confidence is shared out evenly (Bonferroni), so that without a change all verdicts together
-    raise a false alarm no oftener than that.
+    raise a false alarm no oftener than that; with confidences of metrics' own no oftener than in the mean over all
+    verdicts of what each allows (`Gate.error_rate`).
 
     Args:
         comparison: of the baseline (old) with the results to check (new).
@@ -84,8 +85,10 @@ def judge_changes(comparison: Comparison, gate: Gate) -> Outcome:
     """
     rules = {rule.metric: rule for rule in gate.rules}
     judged = [(change, rules[change.new.label]) for change in comparison.changes if change.new.label in rules]
-    alpha = (1 - gate.confidence) / max(len(judged), 1)
-    verdicts = tuple(_verdict(change, rule, alpha, gate.power, comparison.prompts) for change, rule in judged)
+    verdicts = tuple(
+        _verdict(change, rule, gate.error_rate(rule, len(judged)), gate.power, comparison.prompts)
+        for change, rule in judged
+    )
     found = {(change.cell, change.new.label) for change, _ in judged}
     said = comparison.unmatched
     cells = [cell for cell in comparison.cells if not any(line.startswith(f"{cell}: ") for line in said)]

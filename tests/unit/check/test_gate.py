@@ -243,6 +243,54 @@ def test_without_a_change_it_is_a_false_alarm_as_often_as_it_says(cells: int) ->
     assert low <= 0.05 <= high, alarms / trials
 
 
+def test_a_metrics_own_confidence_takes_the_place_of_the_gates_and_shares_its_part() -> None:
+    generator = np.random.default_rng(15)
+    two = [pair(generator), pair(generator)]
+    sides = []
+    for side in (0, 1):
+        first, second = two[0][side], two[1][side].model_copy(update={"label": "other"})
+        sides.append(results({"a": [first, second], "b": [first, second]}))
+    gate = Gate(rules=(Rule(metric=CLIP, margin=1.0), Rule(metric="other", margin=1.0, confidence=0.8)))
+    comparison = compare(*sides)
+    verdicts = judge_changes(comparison, gate).verdicts
+    assert [verdict.metric for verdict in verdicts] == [CLIP, "other"] * 2
+    for verdict, change in zip(verdicts, comparison.changes, strict=True):
+        assert change.paired is not None
+        assert verdict.high is not None
+        rate = (0.05 if verdict.metric == CLIP else 0.2) / 4
+        reach = stats.t.ppf(1 - rate, 59) * change.paired.error
+        assert verdict.high - change.gain == pytest.approx(reach)
+    same = gate.model_copy(update={"rules": tuple(rule.model_copy(update={"confidence": 0.95}) for rule in gate.rules)})
+    none = gate.model_copy(update={"rules": tuple(rule.model_copy(update={"confidence": None}) for rule in gate.rules)})
+    assert judge_changes(comparison, same) == judge_changes(comparison, none)
+
+
+def test_own_confidences_raise_false_alarms_as_often_as_their_mean_says() -> None:
+    """Independent verdicts at 10 and 2.5 %: 1 - 0.9 * 0.975 = 12.25 % together, within the 12.5 % of their sum."""
+    generator = np.random.default_rng(16)
+    rules = (Rule(metric=CLIP, margin=1e-6, confidence=0.8), Rule(metric="other", margin=1e-6))
+    alarms, lax, trials = 0, 0, 600
+    for _ in range(trials):
+        pairs = [pair(generator) for _ in range(2)]
+        old, new = (
+            results({"a": [pairs[0][side], pairs[1][side].model_copy(update={"label": "other"})]}) for side in (0, 1)
+        )
+        outcome = judge_changes(compare(old, new), Gate(rules=rules))
+        alarms += outcome.state == "regression"
+        lax += outcome.verdicts[0].state == "regression"
+    for count, wanted in ((alarms, 0.1225), (lax, 0.1)):
+        low, high = stats.binomtest(count, trials).proportion_ci(0.999)
+        assert low <= wanted <= high, count / trials
+
+
+def test_a_written_gate_has_a_confidence_of_its_own_only_where_one_was_given(tmp_path: Path) -> None:
+    for rule, count in ((Rule(metric=CLIP, margin=1.0), 1), (Rule(metric=CLIP, margin=1.0, confidence=0.9), 2)):
+        gate = Gate(rules=(rule,))
+        write_gate(gate, tmp_path / "gate.yaml")
+        assert read_gate(tmp_path / "gate.yaml") == gate
+        assert (tmp_path / "gate.yaml").read_text().count("confidence:") == count
+
+
 def test_a_loss_of_the_smallest_detectable_size_is_found_as_often_as_it_says() -> None:
     generator = np.random.default_rng(9)
     gate = Gate(rules=(Rule(metric=CLIP, margin=1e-6),))
@@ -325,6 +373,7 @@ def test_metrics_that_decide_nothing_get_no_rule_and_are_named() -> None:
         ("rules:\n- {metric: a, margin: .inf}\n", "not a finite number"),
         ("rules:\n- {metric: a, margn: 1}\n", 'unknown key "rules.0.margn". Did you mean "margin"'),
         ("rules:\n- {metric: a, margin: 1}\n- {metric: a, margin: 2}\n", 'two rules are for "a"'),
+        ("rules:\n- {metric: a, margin: 1, confidence: 0.4}\n", "confidence"),
         ("confidence: 2\nrules:\n- {metric: a, margin: 1}\n", "confidence"),
     ],
 )

@@ -235,10 +235,14 @@ def not_an_input(out: Path | None, *inputs: Path | str) -> None:
     """Refuse to write over what was read.
 
     Raises:
-        ConfigError: `out` is one of the inputs.
+        ConfigError: `out` is one of the inputs, or the place of one that is yet to be made.
     """
-    if out is not None and any(Path(path).exists() and out.exists() and out.samefile(path) for path in inputs):
+    if out is not None and any(_same_place(out, Path(path)) for path in inputs):
         raise ConfigError(f"{out} is what was read. Give another file to write to.")
+
+
+def _same_place(one: Path, other: Path) -> bool:
+    return one.samefile(other) if one.exists() and other.exists() else one.resolve() == other.resolve()
 
 
 def results_file(path: Path) -> Path:

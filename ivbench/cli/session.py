@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,13 +92,17 @@ def score_session(
     out: Path,
     measure_time: bool,
     executor: Executor | None = None,
+    command: Sequence[str] = (),
 ) -> Outcome:
-    """Sample and score a plan, and write its results; see `ivbench.run.score_plan`."""
+    """Sample and score a plan, and write its results; see `ivbench.run.score_plan`.
+
+    The results record the words of `command`; without any those of this process.
+    """
     from ivbench.run import score_plan
 
-    command = shlex.join(["ivbench", *sys.argv[1:]])
+    said = shlex.join(command or ["ivbench", *sys.argv[1:]])
     with session(cascade, store, device, plan.execution) as working:
-        return score_plan(plan, working.store, working.models, working.reporter, out, command, measure_time, executor)
+        return score_plan(plan, working.store, working.models, working.reporter, out, said, measure_time, executor)
 
 
 def in_words(computed: int) -> str:

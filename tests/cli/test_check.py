@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,7 +14,10 @@ import pytest
 
 from ivbench.cli.main import main
 from ivbench.results import read_results, write_results
+from ivbench.run import Outcome
 from tests.unit.check.results import CLIP, mean_score, pair, rerun, results
+
+ON_QUICK = ["check", "shapes-lite", "--suite", "quick", "--baseline", "old"]
 
 
 @pytest.fixture
@@ -121,12 +125,55 @@ def test_compare_prints_a_row_a_metric_and_writes_json(folder: Path, capsys: pyt
         (["check", "shapes-lite", "--suite", "quick", "--baseline", "old", "--out", "old"], "is what was read"),
         (["check", "shapes-lite", "--suite", "quick", "--baseline", "old", "--gate", "no.yaml"], "no.yaml"),
         (["check", "shapes-light", "--suite", "quick", "--baseline", "old"], 'Did you mean "shapes-lite"'),
+        ([*ON_QUICK, "--init"], "ivbench-gate.yaml is there. Remove it first"),
+        ([*ON_QUICK, "--out", "here", "--init", "--gate", "here/results.json"], "is what was read"),
+        ([*ON_QUICK, "--json", "old/results.json"], "old/results.json is what was read"),
+        ([*ON_QUICK, "--markdown", "ivbench-gate.yaml"], "ivbench-gate.yaml is what was read"),
+        ([*ON_QUICK, "--out", "here", "--junit", "here/../here/results.json"], "is what was read"),
+        (["check", "again", "--baseline", "old", "--json", "again/results.json"], "is what was read"),
+        (["check", "again", "--baseline", "old", "--init", "--gate", "o.yaml", "--junit", "x.xml"], "report a verdict"),
+        (["check", "again", "--baseline", "old", "--update", "--json", "x.json"], "report a verdict"),
+        (["check", "again", "--baseline", "old", "--update", "--markdown", "x.md"], "report a verdict"),
     ],
 )
-def test_a_mistake_is_one_line(
-    folder: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+def test_a_mistake_is_one_line_before_a_suite_is_run(
+    folder: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr("ivbench.cli.session.score_session", _never)
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def _never(*_: Any, **__: Any) -> None:
+    pytest.fail("the suite was run first")
+
+
+def test_a_cell_that_stopped_fails_though_the_baseline_lacks_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `ivbench run` fails on it; the results record that command."""
+    made = read_results(folder / "again" / "results.json")
+    stopped = made.cells[0].model_copy(update={"id": "s", "label": "s", "scores": [], "problem": "NaN in base"})
+    found = made.model_copy(update={"cells": [*made.cells, stopped]})
+    commands = []
+
+    def scored(*arguments: Any, command: list[str], **_: Any) -> Outcome:
+        commands.append(command)
+        path = arguments[4] / "results.json"
+        write_results(found, path)
+        return Outcome(found, path, 0, {"s": stopped.problem})
+
+    monkeypatch.setattr("ivbench.cli.session.score_session", scored)
+    assert main([*ON_QUICK, "--out", "here", "--json", "check.json"]) == 2
+    said = capsys.readouterr()
+    assert "Error: cell s stopped: NaN in base" in said.err
+    assert "missing: s: stopped: NaN in base" in said.out
+    assert json.loads((folder / "check.json").read_text())["missing"] == ["s: stopped: NaN in base"]
+    words = "ivbench run --suite quick --cascade shapes-lite --device cpu --out here --no-timing"
+    assert commands == [words.split()]
+    assert main([*ON_QUICK, "--out", "here", "--init", "--gate", "new.yaml"]) == 2
+    assert not (folder / "new.yaml").exists()

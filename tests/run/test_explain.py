@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,19 @@ def test_what_changed_since_is_said(shipped: Path, folder: Path) -> None:
     assert_one_line(done, "which plans something else now")
     (folder / "changed.yaml").unlink()
     assert_one_line(ivbench(shipped, folder, "compare", "old", "changed", "--explain"), "changed.yaml")
+
+
+def test_what_check_measured_is_explained_too_also_as_the_baseline(shipped: Path, folder: Path) -> None:
+    (folder / "few.yaml").write_text(yaml.safe_dump({**BASE, "reference": {"count": 24}}))
+    gate = {"rules": [{"metric": "CLIP score [clip-probe]", "margin": 1.0}]}
+    (folder / "ivbench-gate.yaml").write_text(yaml.safe_dump(gate))
+    arguments = ("check", CASCADE, "--suite", "few.yaml", "--baseline", "old", "--out", "checked")
+    assert ivbench(shipped, folder, *arguments).returncode == 2  # other protocols, and three prompts decide nothing
+    shutil.copytree(folder / "old", folder / "updated")
+    assert ivbench(shipped, folder, "check", "checked", "--baseline", "updated", "--update").returncode == 0
+    for new in ("checked", "updated"):
+        found, _ = explained(shipped, folder, "old", new)
+        assert [step["choice"] for step in found["fvd"]["steps"]] == ["reference"]
 
 
 def test_a_file_that_is_no_suites_is_said(shipped: Path, folder: Path) -> None:

@@ -51,12 +51,14 @@ def build(results: Results, folder: Path) -> str:
         ConfigError: a sample's path leads out of the folder.
     """
     source = Source("", results, folder)
+    whose = {cell.settings.get("weights") for cell in results.cells}
     own = {
         "results": results,
         "verdict": verdict(results),
         "table": main_table(results),
         "differences": difference_rows(results),
         "tests": tests_of(results),
+        "stand_ins": "original" in whose and len(whose) > 1,
     }
     return _page("report.html", [source], pairs_of_run(source), own)
 

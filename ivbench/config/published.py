@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from ivbench.config.parse import Frozen
 
-__all__ = ["SECONDS", "PublishedConfig", "PublishedValue", "read_values", "value_schema"]
+__all__ = ["SECONDS", "PublishedConfig", "PublishedSteps", "PublishedValue", "read_values", "value_schema"]
 
 SECONDS = "seconds"
 """The key of a published sampling time; every other key is a metric's name."""
@@ -35,12 +35,22 @@ def value_schema(schema: dict[str, Any]) -> None:
     mapping["additionalProperties"] = {"anyOf": [mapping["additionalProperties"], {"type": "number"}]}
 
 
+class PublishedSteps(Frozen):
+    """Published seconds of a step, where guidance's two evaluations run in parallel."""
+
+    base: float = Field(gt=0, description="of the base model")
+    sr: float = Field(gt=0, description="of all super-resolution stages together")
+
+
 class PublishedConfig(Frozen):
     """Where the cells' published values come from, and those of real clips."""
 
     source: str = Field(min_length=1, max_length=120, description="as readers cite it: Imagen Video, Table 1")
     ground_truth: dict[str, PublishedValue] = Field(
         default_factory=dict, json_schema_extra=value_schema, description="by metric: what is published for real clips"
+    )
+    step_seconds: PublishedSteps | None = Field(
+        default=None, description="stands beside the seconds of a step that are fitted to the cells' own"
     )
 
     @field_validator("ground_truth", mode="before")

@@ -217,7 +217,7 @@ class SuiteConfig(Frozen):
     gallery: int = Field(default=6, ge=0, description="prompts whose samples the report shows")
     published: PublishedConfig | None = Field(default=None, description="where the cells' published values come from")
     conclusions: tuple[ConclusionConfig, ...] = Field(
-        default=(), description="what the source concludes, put to the test on cells that are named by their labels"
+        default=(), description="the source's or one's own, put to the test on cells that are named by their labels"
     )
     defaults: Settings = Settings()
     grid: Grid | None = Field(default=None, description="the product of its axes")

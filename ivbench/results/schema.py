@@ -25,6 +25,8 @@ __all__ = [
     "Interval",
     "Published",
     "PublishedDifference",
+    "PublishedSteps",
+    "Range",
     "Results",
     "RunScore",
     "Score",
@@ -57,6 +59,14 @@ class Interval(Record):
     high: float
     level: float = 0.95
     method: str = Field(description="e.g. 'cluster bootstrap over 64 prompts, 2000 draws'")
+
+
+class Range(Record):
+    """Least and largest value over repeats of a measurement: no confidence interval."""
+
+    low: float
+    high: float
+    repeats: int
 
 
 class Counts(Record):
@@ -137,6 +147,9 @@ class StageCost(Record):
     )
     flops: float | None = Field(description="1 MAC = 2 FLOPs; None: unknown")
     seconds: float | None = Field(default=None, description="measured: warm, fixed batch, never from a cache")
+    repeats: list[float] = Field(
+        default_factory=list, description="seconds a video in each repeat, whose median `seconds` is; empty: not kept"
+    )
     peak_memory_mib: float | None = None
 
 
@@ -212,19 +225,23 @@ class Difference(Record):
 
 
 class Conclusion(Record):
-    """What a paper concludes of two cells, put to the test on ours."""
+    """A conclusion on two cells, a paper's or one's own, put to the test."""
 
     text: str = Field(description="the conclusion in words")
-    kind: Literal["non_inferior", "better", "ratio"]
+    kind: Literal["non_inferior", "equivalent", "better", "ratio"]
     of: str = Field(description="cell id that it speaks of")
     to: str = Field(description="cell id that it is held against")
     quantity: str = Field(default="", description="a score's label, or a cost: seconds, seconds_parallel, flops, nfe")
     value: float | None = Field(default=None, description="of minus to; for a ratio to over of")
-    interval: Interval | None = None
-    bound: float | None = Field(default=None, description="non_inferior: the one-sided 95 % bound of the difference")
+    interval: Interval | None = Field(default=None, description="of a difference")
+    range: Range | None = Field(default=None, description="of a ratio of seconds; a ratio of FLOPs or NFE is exact")
+    bound: float | None = Field(
+        default=None,
+        description="non_inferior: the one-sided 95 % bound of the difference; equivalent: of its two the farther one",
+    )
     threshold: float | None = Field(default=None, description="the margin, or the ratio that is asked for")
     tolerance: float | None = Field(default=None, description="of a ratio near the threshold, relative")
-    published: float | None = None
+    published: float | None = Field(default=None, description="None: a test of one's own")
     verdict: Literal["holds", "fails", "undecided"] = "undecided"
 
 
@@ -238,6 +255,14 @@ class PublishedDifference(Record):
     published: float | None
 
 
+class PublishedSteps(Record):
+    """Published seconds of a step, where guidance's two evaluations run in parallel."""
+
+    base: float
+    super_resolution: float = Field(description="of all super-resolution stages together")
+    source: str
+
+
 class TimeModel(Record):
     """Sampling time of one video: constant + base x evaluations of the base + super_resolution x all others."""
 
@@ -245,6 +270,12 @@ class TimeModel(Record):
     base: float = Field(description="seconds an evaluation of the base model")
     super_resolution: float = Field(description="seconds an evaluation of every super-resolution stage, their mean")
     largest_error: float = Field(description="relative, over the cells that it was fitted to")
+    super_resolution_step: float | None = Field(
+        default=None,
+        description="seconds a step of all super-resolution stages, guidance's two evaluations in parallel: "
+        "super_resolution x stages. A base step then takes `base`",
+    )
+    published: PublishedSteps | None = None
 
 
 class StageInfo(Record):

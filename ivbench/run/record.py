@@ -15,6 +15,7 @@ from ivbench.results.schema import (
     Cell,
     Counts,
     Published,
+    PublishedSteps,
     Results,
     Score,
     StageCost,
@@ -28,11 +29,12 @@ from ivbench.run.gallery import Gallery, prompts_shown
 from ivbench.run.job import Job
 from ivbench.run.sampling import Sampling
 from ivbench.run.scoring import Scoring
+from ivbench.run.timing import Measured
 
 __all__ = ["Seconds", "results_of"]
 
-Seconds = Mapping[tuple[str, str], tuple[float, float]]
-"""(cell id, stage) -> (seconds a video, peak memory in MiB), where measured."""
+Seconds = Mapping[tuple[str, str], Measured]
+"""(cell id, stage) -> its measurement, where measured."""
 
 
 def results_of(
@@ -52,6 +54,7 @@ def results_of(
     plan, differences = job.plan, scoring.differences()
     gallery = Gallery(plan, sampling, scoring, out, prompts_shown(plan, differences))
     cells = [_cell(job, cell, scoring, gallery, seconds, timing) for cell in plan.cells]
+    truth = scoring.ground_truth()
     return Results(
         version=RESULTS_VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -60,13 +63,13 @@ def results_of(
         cascade=_cascade(plan),
         environments=job.environments(),
         cells=cells,
-        ground_truth=scoring.ground_truth(),
+        ground_truth=truth,
         ground_truth_gallery=gallery.truth(),
         ground_truth_published=_published_truth(plan),
         differences=differences,
-        conclusions=conclusions(plan.suite.conclusions, cells),
+        conclusions=conclusions(plan.suite.conclusions, cells, truth),
         published_differences=published_differences(cells),
-        time_model=time_model(cells) if plan.suite.published is not None else None,
+        time_model=time_model(cells, _published_steps(plan)) if plan.suite.published is not None else None,
         disclosures=disclosures(plan),
         notes=_notes(job),
     )
@@ -111,10 +114,23 @@ def _published_truth(plan: Plan) -> list[Published]:
     return [] if found is None else list(published_records(plan.suite, found.ground_truth))
 
 
-def _cost(cost: StageCost, measured: tuple[float, float] | None) -> StageCost:
+def _published_steps(plan: Plan) -> PublishedSteps | None:
+    found = plan.suite.published
+    if found is None or found.step_seconds is None:
+        return None
+    steps = found.step_seconds
+    return PublishedSteps(base=steps.base, super_resolution=steps.sr, source=found.source)
+
+
+def _cost(cost: StageCost, measured: Measured | None) -> StageCost:
     if measured is None:
         return cost
-    return cost.model_copy(update={"seconds": measured[0], "peak_memory_mib": measured[1]})
+    update = {
+        "seconds": measured.seconds,
+        "repeats": list(measured.repeats),
+        "peak_memory_mib": measured.memory,
+    }
+    return cost.model_copy(update=update)
 
 
 def _notes(job: Job) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,28 @@ from ivbench.run.sampling import settings_of, stage_settings
 from ivbench.spec import GeneratorSpec, StageSpec
 from ivbench.text import TextEmbeddings
 
-__all__ = ["TIMING_BATCH", "Timing"]
+__all__ = ["TIMING_BATCH", "Measured", "Timing"]
 
 TIMING_BATCH = 16
-_FORMAT = 2
+_FORMAT = 3
 _REPEATS = 3
 _ENOUGH = 1.0
-"""Seconds after which a measurement is not repeated."""
+"""Seconds after which a measurement is not repeated, unless a conclusion is on the ratio of its cell's time."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One stage of a cell.
+
+    Attributes:
+        seconds: a video, the median of the repeats.
+        memory: its peak, in MiB.
+        repeats: seconds a video in each.
+    """
+
+    seconds: float
+    memory: float
+    repeats: tuple[float, ...]
 
 
 class Timing:
@@ -55,10 +70,11 @@ class Timing:
         machine = self._job.environment
         execution = self._plan.execution
         memory = "the device" if counts_on_device(execution.backend, execution.device) else "the process"
+        always = f", of {_REPEATS} where a conclusion is on a ratio of times" if self._compared_cells else ""
         return (
             f"one batch of {self._batch} videos in {machine.backend} on {machine.device} ({machine.processor}, "
             f"{machine.threads} threads), after a warm-up, text embeddings and weights in memory; seconds a video, the "
-            f"median of up to {_REPEATS} repeats; peak memory of {memory}"
+            f"median of up to {_REPEATS} repeats{always}; peak memory of {memory}"
         )
 
     def require_device(self) -> None:
@@ -76,21 +92,22 @@ class Timing:
             except ConfigError as error:
                 raise ConfigError(f"sampling time is measured here, but {error} Or add: --no-timing") from error
 
-    def run(self) -> dict[tuple[str, str], tuple[float, float]]:
-        """(cell id, stage) -> (seconds a video, peak memory in MiB); videos that were already made have none."""
+    def run(self) -> dict[tuple[str, str], Measured]:
+        """(cell id, stage) -> its measurement; videos that were already made have none."""
         if not all(cell.costs for cell in self._plan.cells):
             return {}
         tasks = {self._key(task): task for task in self._plan.sample if not self._job.stopped(task.cells)}
         missing = sum(not self._job.store.has(key) for key in tasks)
         phase = self._job.reporter.phase("timing", missing) if missing else None
-        measured: dict[str, tuple[float, float]] = {}
+        measured: dict[str, Measured] = {}
         for key, task in tasks.items():
             computed = len(self._job.computed)
             try:
                 found = self._job.kept(key, "timing", partial(self._measure, task)).arrays
             except NonFiniteError:
                 continue
-            measured[key] = float(found["seconds"]), float(found["memory"])
+            repeats = tuple(map(float, found["repeats"]))
+            measured[key] = Measured(statistics.median(repeats), float(found["memory"]), repeats)
             if phase is not None and len(self._job.computed) > computed:
                 phase.advance(1)
         return {
@@ -100,13 +117,34 @@ class Timing:
             for cell in task.cells
         }
 
+    @property
+    def _compared_cells(self) -> set[str]:
+        """Ids of the cells whose sampling time a conclusion compares."""
+        times = {"seconds", "seconds_parallel"}
+        ratios = [one for one in self._plan.suite.conclusions if times & {one.quantity, one.near}]
+        labels = {label for one in ratios for label in (one.of, one.to)}
+        return {cell.id for cell in self._plan.cells if cell.label in labels}
+
+    @cached_property
+    def _compared(self) -> set[str]:
+        """The measurements that such a comparison stands on."""
+        cells = self._compared_cells
+        return {self._setting(task) for task in self._plan.sample if not cells.isdisjoint(task.cells)}
+
+    def _least(self, task: SampleTask) -> int:
+        """Repeats of a measurement, however long it takes."""
+        return _REPEATS if self._setting(task) in self._compared else 1
+
     def _key(self, task: SampleTask) -> str:
+        return digest({"kind": "timing", "setting": self._setting(task), "least": self._least(task)})
+
+    def _setting(self, task: SampleTask) -> str:
+        """A digest of what is measured."""
         stage = self._plan.stage(task)
         source = self._plan.source
         text = {"text": source.spec.text.model_dump(mode="json")} if isinstance(source, CascadeSource) else {}
         return digest(
             {
-                "kind": "timing",
                 "format": _FORMAT,
                 "batch": self._batch,
                 "stage": stage.model_dump(mode="json") if text else source.digest,
@@ -119,7 +157,7 @@ class Timing:
         )
 
     def _measure(self, task: SampleTask) -> Entry:
-        """Seconds a video of the whole stage, and the peak memory while it ran."""
+        """Seconds a video of the whole stage in each repeat, and the peak memory while it ran."""
         if isinstance(task.sampling, GeneratorSampling):
             return self._measured(task, self._generator_call(task))
         model = self._job.models.stage_model(task.weights, task.stage)
@@ -130,15 +168,14 @@ class Timing:
 
     def _measured(self, task: SampleTask, call: Callable[[], object]) -> Entry:
         """The call's results come back as NumPy arrays, so a device has finished its work."""
-        seconds: list[float] = []
+        seconds, least = list[float](), self._least(task)
         with PeakMemory(self._plan.execution.backend, self._job.models.device) as memory:
-            while len(seconds) < _REPEATS and sum(seconds) < _ENOUGH:
+            while len(seconds) < least or (len(seconds) < _REPEATS and sum(seconds) < _ENOUGH):
                 started = time.perf_counter()
                 call()
                 seconds.append(time.perf_counter() - started)
-        about = {"stage": task.stage, "repeats": seconds}
-        each = statistics.median(seconds) / self._batch
-        return Entry({"seconds": np.array(each), "memory": np.array(memory.peak / 2**20)}, about)
+        each = np.array(seconds) / self._batch
+        return Entry({"repeats": each, "memory": np.array(memory.peak / 2**20)}, {"stage": task.stage})
 
     def _generator_call(self, task: SampleTask) -> Callable[[], object]:
         """One call of the generator, after a warm-up of two steps where it has steps."""

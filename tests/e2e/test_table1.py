@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ivbench.cli.options import Asked, plan_of
+from ivbench.config import read_suite
 from ivbench.results.files import read_results
 from tests.e2e.test_quick import ZOO, ivbench
 
@@ -23,6 +24,7 @@ PAPER = {
     "oscillate(15,1), 8/8 distilled": (25.12, 90.97, 35),
 }
 """Source: Imagen Video (2210.02303), Table 1: CLIP score, R-Precision, seconds."""
+RATIO_CELLS = ("constant 6, 256/128", "constant 6, 8/8 distilled")
 
 
 def test_the_papers_rows_cost_what_its_formula_says() -> None:
@@ -46,6 +48,30 @@ def test_the_papers_rows_cost_what_its_formula_says() -> None:
     assert high.weights == ("shapes-lite-distilled",) * 3
 
 
+def test_its_conclusions_have_the_papers_differences_and_equivalence_at_both_guidances() -> None:
+    suite = read_suite("table1")
+    for one in suite.conclusions:
+        if one.published is not None and one.metric is not None:
+            column = ("clip_score", "r_precision").index(one.metric)
+            assert one.published == pytest.approx(PAPER[one.of][column] - PAPER[one.to][column])
+    equal = {
+        (one.of, one.to, one.metric, one.margin, one.margin_of_gap)
+        for one in suite.conclusions
+        if one.kind == "equivalent"
+    }
+    assert equal == {
+        (f"{guidance}, 32/16", f"{guidance}, 256/128", *asked)
+        for guidance in ("constant 6", "w = 1/0")
+        for asked in (("clip_score", None, 0.05), ("r_precision", 5, None))
+    }
+    assert suite.published is not None
+    steps = suite.published.step_seconds
+    assert steps is not None
+    # 618 = a + 256 b + 128 c, 135 = a + 256 b + 8 c, 35 = a + 8 b + 8 c
+    assert steps.base == pytest.approx((135 - 35) / 248, abs=0.005)
+    assert steps.sr == pytest.approx((618 - 135) / 120, abs=0.0051)
+
+
 def _tiny(suite: dict[str, Any]) -> dict[str, Any]:
     """The suite with 20 prompts, and 4 steps of the base and 2 of super-resolution where the paper has 256 and 128."""
     fewer = {256: 4, 128: 2, 32: 3, 16: 2, 8: 8}
@@ -59,7 +85,7 @@ def _tiny(suite: dict[str, Any]) -> dict[str, Any]:
 def test_its_replay_at_a_tiny_size_sets_every_row_beside_the_papers(tmp_path: Path) -> None:
     suite = yaml.safe_load((ROOT / "ivbench" / "config" / "suites" / "table1.yaml").read_text())
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(_tiny(suite)))
-    done = ivbench(tmp_path, "run", "--suite", "tiny.yaml", "--out", "out", "--no-timing")
+    done = ivbench(tmp_path, "run", "--suite", "tiny.yaml", "--out", "out")
     assert done.returncode == 0, done.stderr
     results = read_results(tmp_path / "out" / "results.json")
     names = [score.metric for score in results.cells[0].scores]
@@ -71,6 +97,16 @@ def test_its_replay_at_a_tiny_size_sets_every_row_beside_the_papers(tmp_path: Pa
     # The 6 rows have 15 pairs, each by both metrics.
     assert len(results.published_differences) == 30
     assert all(one.measured is not None and one.published is not None for one in results.published_differences)
+    assert results.time_model is not None
+    assert results.time_model.published is not None
+    costs = {cell.label: cell.costs for cell in results.cells}
+    assert all(len(cost.repeats) == 3 for label in RATIO_CELLS for cost in costs[label])
+    for one in results.conclusions:
+        assert one.value is not None
+        assert (one.range is not None) == (one.quantity in ("seconds", "seconds_parallel"))
+    clip = results.ground_truth[0]
+    margins = {one.threshold for one in results.conclusions if one.quantity == clip.label and one.kind == "equivalent"}
+    assert margins == {0.05 * (clip.value - clip.context["shuffled"])}
     verdicts = {one.text: one.verdict for one in results.conclusions}
     assert len(verdicts) == len(suite["conclusions"])
     page = html.unescape((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))

@@ -20,6 +20,8 @@ from ivbench.results.schema import (
     Interval,
     Published,
     PublishedDifference,
+    PublishedSteps,
+    Range,
     Results,
     RunScore,
     Score,
@@ -224,7 +226,7 @@ def with_published(results: Results) -> Results:
 
 
 def with_conclusions(results: Results) -> Results:
-    """The same with a paper's conclusions put to the test, one of each kind and verdict."""
+    """The same with conclusions put to the test, of each kind and verdict."""
     a, b, c, d = (cell.id for cell in results.cells)
     interval = Interval(low=1.6, high=3.8, method="cluster bootstrap over prompts, 2000 draws")
     clip, paper = "CLIP score [shapes-clip]", "distillation keeps quality"
@@ -259,6 +261,7 @@ def with_conclusions(results: Results) -> Results:
             to=b,
             quantity="seconds",
             value=4.02,
+            range=Range(low=3.9, high=4.11, repeats=3),
             threshold=4.0,
             tolerance=0.1,
             published=17.7,
@@ -266,9 +269,28 @@ def with_conclusions(results: Results) -> Results:
         ),
         Conclusion(text="fewer FLOPs", kind="ratio", of=d, to=b, quantity="flops", value=4.0, threshold=8.0),
         Conclusion(text="ancestral is better", kind="better", of=c, to=b, quantity="fvd"),
+        Conclusion(
+            text="few steps equal many",
+            kind="equivalent",
+            of=d,
+            to=b,
+            quantity=clip,
+            value=-2.8,
+            interval=interval,
+            bound=-3.6,
+            threshold=5.0,
+            verdict="holds",
+        ),
     ]
     differences = [PublishedDifference(a=d, b=b, metric="clip_score", measured=-6.6, published=None)]
-    model = TimeModel(constant=-0.002, base=0.007, super_resolution=0.02, largest_error=0.043)
+    model = TimeModel(
+        constant=-0.002,
+        base=0.007,
+        super_resolution=0.02,
+        largest_error=0.043,
+        super_resolution_step=0.04,
+        published=PublishedSteps(base=0.4, super_resolution=4.03, source="A paper, Table 1"),
+    )
     update = {"conclusions": rows, "published_differences": differences, "time_model": model}
     return results.model_copy(update=update)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ivbench.adapters import Failed, Request
 from ivbench.cli.main import main
 from ivbench.config import parse_suite
 from ivbench.errors import ShapeError
@@ -123,6 +124,25 @@ def test_what_a_generator_fails_to_make_is_counted_and_told(tmp_path: Path) -> N
         assert not any("cross" in entry.prompt for entry in cell.gallery)
     assert f'"{crosses[0]}" is refused' in outcome.results.notes
     assert run(tmp_path, failing).computed == 0
+
+
+class RefusesStrong(ToyGenerator):
+    """Makes no video of a cross at strong guidance."""
+
+    def _one(self, request: Request, place: int) -> Any:
+        if request.scale is not None and request.scale > 2 and "cross" in request.prompts[place]:
+            return Failed("refused")
+        return super()._one(request, place)
+
+
+@pytest.mark.parametrize(("kind", "margin"), [("non_inferior", 1), ("equivalent", 1), ("better", None)])
+def test_a_conclusion_on_scores_of_two_protocols_is_undecided(kind: str, margin: float | None, tmp_path: Path) -> None:
+    """One failed video is enough for another protocol."""
+    more = {} if margin is None else {"margin": margin}
+    asked = {"text": "t", "kind": kind, "of": "w=4 4", "to": "w=0 4", "metric": "clip_score", **more}
+    results = run(tmp_path, RefusesStrong(), conclusions=[asked]).results
+    assert len({score.protocol for cell in results.cells for score in cell.scores if score.metric == "clip_score"}) == 2
+    assert [one.verdict for one in results.conclusions] == ["undecided"]
 
 
 def test_a_cell_without_any_video_stops_and_says_so(tmp_path: Path) -> None:

@@ -371,6 +371,52 @@ def test_time_is_measured_by_stage_and_setting_and_only_when_asked(finished: tup
     assert all(cell.timing == "" and cost.seconds is None for cell in untimed for cost in cell.costs)
 
 
+RATIO = {"text": "faster", "kind": "ratio", "of": "short", "to": "a"}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"quantity": "seconds", "at_least": 1},
+        {"quantity": "seconds_parallel", "at_least": 1},
+        {"quantity": "flops", "near": "seconds", "tolerance": 1},
+    ],
+)
+def test_what_a_ratio_of_times_stands_on_is_measured_three_times_however_long_it_takes(
+    asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ivbench.run.timing._ENOUGH", 0.0)
+    plan = toy_plan(metrics=[], gallery=0, conclusions=[RATIO | asked])
+    results = run_toy(plan, tmp_path, timing=True).outcome.results
+    repeats = {cell.label: [len(cost.repeats) for cost in cell.costs] for cell in results.cells}
+    # No conclusion is on `guided`, but its last two stages have the settings of those of `a`.
+    assert repeats == {"a": [3, 3, 3], "guided": [1, 3, 3], "short": [3, 3, 3]}
+    for cost in (cost for cell in results.cells for cost in cell.costs):
+        assert cost.seconds == sorted(cost.repeats)[len(cost.repeats) // 2]
+    assert "of 3 where a conclusion" in results.cells[0].timing
+    assert results.conclusions[0].value is not None
+
+
+def test_a_ratio_of_flops_asks_for_no_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ivbench.run.timing._ENOUGH", 0.0)
+    plan = toy_plan(metrics=[], gallery=0, conclusions=[{**RATIO, "quantity": "flops", "at_least": 1}])
+    results = run_toy(plan, tmp_path, timing=True).outcome.results
+    # One call takes longer than no time at all, so none is repeated.
+    assert {len(cost.repeats) for cell in results.cells for cost in cell.costs} == {1}
+    assert "where a conclusion" not in results.cells[0].timing
+
+
+def test_measurements_without_enough_repeats_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ivbench.run.timing._ENOUGH", 0.0)
+    changes: dict[str, Any] = {"metrics": [], "gallery": 0}
+    run_toy(toy_plan(**changes), tmp_path, timing=True)
+    plan = toy_plan(**changes, conclusions=[{**RATIO, "quantity": "seconds", "at_least": 1}])
+    found = run_toy(plan, tmp_path, out="again", timing=True).outcome.results.conclusions[0].range
+    assert found is not None
+    assert found.repeats == 3
+    assert found.low < found.high
+
+
 def test_stored_videos_do_not_shorten_a_measurement(again: Path) -> None:
     """Timing samples anew: with every video in the store but no measurement, each stage's network is run."""
     store = Store(again / "store")

@@ -11,7 +11,7 @@ from typing import Any
 
 from ivbench.report.axes import GUIDANCE, Axis, Scalar, axes, ends, parts, place_name
 from ivbench.report.claims import Metric, metrics, score_of
-from ivbench.report.formats import bounds, decimals, number
+from ivbench.report.formats import decimals, interval, number
 from ivbench.report.labels import dodge
 from ivbench.report.svg import (
     DASHES,
@@ -105,8 +105,7 @@ def _sweep(axis: Axis, metric: Metric, names: list[str], part: str) -> Sweep:
 def _entry(score: Score | None, digits: int) -> tuple[str, str]:
     if score is None:
         return "", ""
-    ends = "" if score.interval is None else bounds(score.interval.low, score.interval.high, digits)
-    return number(score.value, digits), ends
+    return number(score.value, digits), interval(score.interval, digits)
 
 
 def _layers(axis: Axis, metric: Metric, lines: list[dict[Scalar, Score]], places: list[str]) -> list[dict[str, Any]]:
@@ -123,8 +122,8 @@ def _layers(axis: Axis, metric: Metric, lines: list[dict[Scalar, Score]], places
             for value in axis.values
             if value in line
         ]
-        interval = {"x": x, "y": field("low", up), "y2": {"field": "high"}}
-        layers.append(layer(rows, "rule", interval, color=POINT, strokeWidth=1))
+        spread = {"x": x, "y": field("low", up), "y2": {"field": "high"}}
+        layers.append(layer(rows, "rule", spread, color=POINT, strokeWidth=1))
         layers.append(layer(rows, "line", {"x": x, "y": y}, color=POINT, strokeWidth=1.5, strokeDash=DASHES[place]))
         marks = {"shape": SHAPES[place], "filled": True, "size": 64, "color": POINT, "opacity": 1}
         layers.append(layer(rows, "point", {"x": x, "y": y}, **marks))

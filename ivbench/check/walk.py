@@ -9,7 +9,7 @@ from typing import Any
 
 from ivbench.config import Profile, ResizeStep, differing_choices, digest, profile_between, profile_choice
 from ivbench.config.suite import ReferenceConfig
-from ivbench.errors import ConfigError, ShapeError
+from ivbench.errors import ConfigError, ProtocolError, ShapeError
 from ivbench.metrics.protocol import differing_fields
 from ivbench.results.schema import Score
 
@@ -19,6 +19,8 @@ Choices = Mapping[str, Any]
 """Name -> value of everything that decides a number, in the order in which it is changed."""
 _SAME = 1e-9
 _PROFILE, _OF_PROFILE = "profile", "profile."
+_WEIGHTS = "weights"
+_ANEW = ("recorded", "computed again")
 
 
 @dataclass(frozen=True)
@@ -45,22 +47,24 @@ class Side(ABC):
     """How one file made one number.
 
     Attributes:
+        cell: the label of the cell that it is of.
         score: as recorded.
     """
 
+    cell: str
     score: Score
 
     @property
     @abstractmethod
     def choices(self) -> Choices:
-        """With a `Profile` as `profile`, the first, and with this side itself as `videos`, the last."""
+        """With a `Profile` as `profile`, `extractor`, and this side itself as `videos`, the last."""
 
     @abstractmethod
     def rescored(self, choices: Choices) -> Score | None:
         """The score of this side's videos under these choices; None where the store lacks some of them.
 
         Raises:
-            ConfigError, ShapeError: choices that do not go together.
+            ConfigError, ProtocolError, ShapeError: choices that do not go together.
         """
 
     @abstractmethod
@@ -89,7 +93,7 @@ def walk(before: Side, after: Side) -> Iterator[Step]:
     if last is None:
         pending = pending or ["videos"]
     elif not _near(last.value, value):
-        yield _step("computed again", ("recorded", "from the store"), value, last.value, before.score, last)
+        yield _step(_moved("computed again", before.score, last), _ANEW, value, last.value, before.score, last)
         value = last.value
     while last is not None and (move := _next(now, goal, pending)) is not None:
         if _is_unread(move, last):
@@ -107,7 +111,8 @@ def walk(before: Side, after: Side) -> Iterator[Step]:
         words = _words_of(pending, now, goal)
         yield _step(", ".join(pending), words, value, after.score.value, last or before.score, after.score)
     elif last is not None and not _near(value, after.score.value):
-        yield _step("not explained", ("from the store", "recorded"), value, after.score.value, last, after.score)
+        said = _moved("not explained", last, after.score)
+        yield _step(said, _ANEW[::-1], value, after.score.value, last, after.score)
 
 
 def _pending(now: Choices, goal: Choices) -> list[str]:
@@ -127,13 +132,13 @@ def _next(now: Choices, goal: Choices, pending: Sequence[str]) -> _Move | None:
 
 
 def _with_needed(now: Choices, goal: Choices, first: str, pending: Sequence[str]) -> _Move | None:
-    """A choice of a profile that cannot be changed alone, and as few others of it as it takes."""
-    if not first.startswith(_OF_PROFILE):
+    """A choice of a profile that cannot be changed alone, and as few others of it, and weights, as it takes."""
+    if not _of_networks(first):
         return None
     names: tuple[str, ...] = (first,)
     move: _Move | None = None
     for other in pending:
-        if move is None and other != first and other.startswith(_OF_PROFILE):
+        if move is None and other != first and _of_networks(other):
             names = (*names, other)
             move = _tried(now, goal, names)
     for name in names if move is not None else ():
@@ -149,7 +154,7 @@ def _tried(now: Choices, goal: Choices, names: tuple[str, ...]) -> _Move | None:
     try:
         there = _changed(now, goal, names)
         score = there["videos"].rescored(there)
-    except (ConfigError, ShapeError):
+    except (ConfigError, ProtocolError, ShapeError):
         return None
     return None if score is None else _Move(names, there, score)
 
@@ -162,6 +167,16 @@ def _changed(now: Choices, goal: Choices, names: Sequence[str]) -> Choices:
         left = differing_choices(now[_PROFILE], goal[_PROFILE]).keys() - own
         there[_PROFILE] = profile_between(now[_PROFILE], goal[_PROFILE], own) if left else goal[_PROFILE]
     return there
+
+
+def _of_networks(name: str) -> bool:
+    return name == _WEIGHTS or name.startswith(_OF_PROFILE)
+
+
+def _moved(said: str, a: Score, b: Score) -> str:
+    """With the protocol's fields that are not what they were: files or weights were changed since."""
+    fields = ", ".join(differing_fields(a, b))
+    return f"{said} ({fields} differ)" if fields else said
 
 
 def _is_unread(move: _Move, last: Score) -> bool:

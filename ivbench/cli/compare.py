@@ -33,7 +33,8 @@ def compare(old: Path, new: Path, explained: bool, store: Path | None, as_json: 
     is shown: one choice after the other (those of the profile one by one, extractor, reference, samples, seeds,
     prompts, at last the videos) is changed, over the videos and features of the store. Choices of a profile that only
     go together are changed together. Nothing is sampled: choices that need videos which the store
-    lacks are changed together. The suites and cascades are those of the commands that the two files record.
+    lacks are changed together. The suites and cascades, or the folders (then weights and captions are choices too), are
+    those of the commands that the two files record.
     """
     from ivbench.check import compare as set_against
     from ivbench.check import comparison_record, write_record
@@ -53,21 +54,11 @@ def _explain(
     paths: tuple[Path, Path], results: tuple[Results, Results], store: Path | None, as_json: Path | None
 ) -> None:
     """Print every step from OLD's numbers to NEW's."""
-    from ivbench.check import explain, explanation_record, explanation_rows, write_record
+    from ivbench.check import explanation_record, explanation_rows, write_record
     from ivbench.cli.console import print_rows
-    from ivbench.cli.recorded import recorded_plan
-    from ivbench.cli.session import session
-    from ivbench.run.rescoring import rescored
+    from ivbench.cli.explaining import explained
 
-    old, new = (recorded_plan(one, path) for one, path in zip(results, paths, strict=True))
-    with session(new.cascade, store or new.store, new.device) as working:
-        found = explain(
-            results[0],
-            old.plan,
-            results[1],
-            new.plan,
-            lambda plan, cell: rescored(plan, cell, working.store, working.models, working.reporter),
-        )
+    found = explained(results, paths, store)
     columns, rows = explanation_rows(found)
     print_rows(columns, rows, right=columns[-2:])
     if as_json is not None:

@@ -79,6 +79,7 @@ def stats(
     """
     from rich.console import Console
 
+    from ivbench import config
     from ivbench.cli.score_folders import weights_given
     from ivbench.cli.session import default_store
     from ivbench.results.store import Store
@@ -91,7 +92,7 @@ def stats(
     reporter = RichReporter(Console(stderr=True))
     with reporter.shown():
         kept = Store(store or default_store(), on_problem=reporter.say)
-        choices = Choices(profile, weights_given(weights), extractor, device)
+        choices = Choices(config.profile(profile), weights_given(weights), extractor, device)
         count = folder_statistics(folder, name, choices, kept, reporter, out)
     click.echo(f"statistics of {count} videos  {out}")
 
@@ -119,6 +120,7 @@ def validate(
     """
     from rich.console import Console
 
+    from ivbench import config
     from ivbench.cli.score_folders import weights_given
     from ivbench.cli.session import default_store
     from ivbench.results.store import Store
@@ -129,7 +131,7 @@ def validate(
     reporter = RichReporter(Console(stderr=True))
     with reporter.shown():
         kept = Store(store or default_store(), on_problem=reporter.say)
-        choices = Choices(profile, weights_given(weights), extractor, device)
+        choices = Choices(config.profile(profile), weights_given(weights), extractor, device)
         floor, responses = validate_metric(name, data, Extraction(choices, kept, reporter), reporter)
     levels = [f"{level:g}" for level in LEVELS]
     rows = [[r.distortion, "temporal" if r.temporal else "spatial", *(f"{v:.4g}" for v in r.values)] for r in responses]

@@ -68,9 +68,13 @@ def _tasks(planned: Plan, left: Estimate) -> list[str]:
     return [
         "tasks: " + ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count or kind != "input"),
         f"shared: {shared:,} of the sample tasks serve several cells; without sharing there would be {unshared:,}",
-        f"store: {sum(left.found.values()):,} of {sum(counts.values()):,} results are there; videos to write: "
-        f"{left.video_bytes / 1e6:,.3g} MB",
+        f"store: {sum(left.found.values()):,} of {sum(counts.values()):,} results are there; to write: videos "
+        f"{_megabytes(left.video_bytes)}, features {_megabytes(left.feature_bytes)}",
     ]
+
+
+def _megabytes(size: int | None) -> str:
+    return "of unknown size" if size is None else f"{size / 1e6:,.3g} MB"
 
 
 def _time(left: Estimate) -> list[str]:

@@ -1,29 +1,31 @@
-"""The plan behind a results file: that of the command which the file records, if it still plans the same."""
+"""What a results file was made of: the plan, or the folders, of the command that it records."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ivbench.cli.options import asked_by, plan_of
+from ivbench.cli.score_folders import folder_request, folders_by
 from ivbench.errors import ConfigError
 
 if TYPE_CHECKING:
     from ivbench.plan import Plan
     from ivbench.results import Results
+    from ivbench.run.folder_scoring import FolderRequest
 
-__all__ = ["Recorded", "recorded_plan"]
+__all__ = ["RecordedFolders", "RecordedPlan", "recorded"]
 
 _COMMANDS = ("run", "score")
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """What made a results file.
+class RecordedPlan:
+    """What made a suite's results.
 
     Attributes:
         plan: worked out anew.
@@ -38,24 +40,29 @@ class Recorded:
     store: Path | None
 
 
-def recorded_plan(results: Results, path: Path) -> Recorded:
-    """Plan anew what made a results file; paths of suites and cascades start at the current folder.
+@dataclass(frozen=True)
+class RecordedFolders:
+    """What made the results of folders.
+
+    Attributes:
+        request: what was scored, and how.
+        store: as of `RecordedPlan`.
+    """
+
+    request: FolderRequest
+    store: Path | None
+
+
+def recorded(results: Results, path: Path) -> RecordedPlan | RecordedFolders:
+    """Work out anew what made a results file; paths in its command start at the current folder.
 
     Raises:
-        ConfigError: the file was made of folders of videos, or its command now plans something else.
+        ConfigError: its command is none of run and score, or now plans something else.
         MissingFileError: its suite or cascade is not there.
     """
-    from ivbench.cli.main import COMMANDS
-
-    words = _words(results.command)[1:]
-    if not words or words[0] not in _COMMANDS:
-        raise ConfigError(f'{path} records the command "{results.command}". Only those of run and score are explained.')
-    try:
-        values = COMMANDS[words[0]].load().make_context(words[0], words[1:], help_option_names=[]).params
-    except click.UsageError as error:
-        raise ConfigError(f'{path} records the command "{results.command}": {error.format_message()}') from error
+    values = _values(results, path)
     if values.get("generated") is not None:
-        raise ConfigError(f"{path} was scored from folders of videos. Only results of a suite are explained.")
+        return RecordedFolders(folder_request(folders_by(values), values["device"]), values["store"])
     asked = asked_by(values)
     name, plan = plan_of(asked)
     if plan.suite_digest != results.suite.digest:
@@ -63,7 +70,20 @@ def recorded_plan(results: Results, path: Path) -> Recorded:
             f'{path} was made by "{results.command}", which plans something else now: its suite or cascade was changed '
             "since. Bring that back, or run it again."
         )
-    return Recorded(plan, name, asked.device, values["store"])
+    return RecordedPlan(plan, name, asked.device, values["store"])
+
+
+def _values(results: Results, path: Path) -> dict[str, Any]:
+    """What the recorded command says, by parameter."""
+    from ivbench.cli.main import COMMANDS
+
+    words = _words(results.command)[1:]
+    if not words or words[0] not in _COMMANDS:
+        raise ConfigError(f'{path} records the command "{results.command}". Only those of run and score are explained.')
+    try:
+        return COMMANDS[words[0]].load().make_context(words[0], words[1:], help_option_names=[]).params
+    except click.UsageError as error:
+        raise ConfigError(f'{path} records the command "{results.command}": {error.format_message()}') from error
 
 
 def _words(command: str) -> list[str]:

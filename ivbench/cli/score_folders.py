@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -16,8 +16,9 @@ from ivbench.errors import ConfigError
 if TYPE_CHECKING:
     from ivbench.results.schema import Results, Score
     from ivbench.run import Outcome
+    from ivbench.run.folder_scoring import FolderRequest
 
-__all__ = ["Folders", "folder_options", "score_two_folders", "weights_given"]
+__all__ = ["Folders", "folder_options", "folder_request", "folders_by", "score_two_folders", "weights_given"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def folder_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def gathered(*args: Any, **kwargs: Any) -> Any:
-        folders = Folders(**{field.name: kwargs.pop(field.name) for field in fields(Folders)})
+        folders = folders_by({field.name: kwargs.pop(field.name) for field in fields(Folders)})
         return command(*args, folders=folders, **kwargs)
 
     found: Callable[..., Any] = gathered
@@ -76,34 +77,53 @@ def folder_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
+def folders_by(values: Mapping[str, Any]) -> Folders:
+    """What the values of `folder_options`, by parameter, ask for; others among them are left alone."""
+    return Folders(**{field.name: values[field.name] for field in fields(Folders)})
+
+
+def folder_request(folders: Folders, device: str) -> FolderRequest:
+    """What is to be scored, and how.
+
+    Raises:
+        ConfigError: one of the folders is missing from the options, an unknown profile, a size that is none, or
+            --weights is no NETWORK=FILE.
+    """
+    from ivbench.config import profile
+    from ivbench.run.folder_extraction import Choices
+    from ivbench.run.folder_scoring import FolderRequest
+    from ivbench.run.memory_budget import MemoryBudget
+
+    if folders.generated is None:
+        raise ConfigError("--reference is what --generated is scored against. Give --generated too.")
+    budget = MemoryBudget.parsed(folders.memory)
+    weights = weights_given(folders.weights)
+    return FolderRequest(
+        folders.generated,
+        folders.reference,
+        tuple(dict.fromkeys(name.strip() for name in folders.metrics.split(",") if name.strip())),
+        Choices(profile(folders.profile), weights, folders.extractor, device, budget),
+        folders.captions,
+        folders.floor_draws,
+    )
+
+
 def score_two_folders(folders: Folders, device: str, store: Path | None, out: Path | None, command: str) -> Outcome:
     """Score, write the results, and print one row a metric.
 
     Raises:
-        ConfigError: one of the folders is missing from the options, or --weights is no NETWORK=FILE.
+        ConfigError: as `folder_request`.
     """
     from rich.console import Console
 
     from ivbench.cli.session import default_store
     from ivbench.results.store import Store
     from ivbench.run import RichReporter
-    from ivbench.run.folder_extraction import Choices
-    from ivbench.run.folder_scoring import FolderRequest, score_folders
-    from ivbench.run.memory_budget import MemoryBudget
+    from ivbench.run.folder_scoring import score_folders
 
-    if folders.generated is None:
-        raise ConfigError("--reference is what --generated is scored against. Give --generated too.")
-    budget = MemoryBudget.parsed(folders.memory)
-    request = FolderRequest(
-        folders.generated,
-        folders.reference,
-        tuple(dict.fromkeys(name.strip() for name in folders.metrics.split(",") if name.strip())),
-        Choices(folders.profile, weights_given(folders.weights), folders.extractor, device, budget),
-        folders.captions,
-        folders.floor_draws,
-    )
+    request = folder_request(folders, device)
+    place = out or Path("ivbench-out") / f"{request.generated.resolve().name}-{folders.profile}"
     reporter = RichReporter(Console(stderr=True))
-    place = out or Path("ivbench-out") / f"{folders.generated.resolve().name}-{folders.profile}"
     with reporter.shown():
         kept = Store(store or default_store(), on_problem=reporter.say)
         outcome = score_folders(request, kept, reporter, place, command)

@@ -50,6 +50,9 @@ class CardConfig(Frozen):
     seconds_per_video: float | None = Field(
         default=None, gt=0, description="probe: measured seconds of one video's features; for `ivbench plan`, likewise"
     )
+    feature_dim: int | None = Field(
+        default=None, gt=0, description="probe: features of a frame or a clip; for `ivbench plan`, likewise"
+    )
     training_step: int | None = Field(
         default=None, gt=0, description="cascade: of a snapshot along a training, after how many updates"
     )

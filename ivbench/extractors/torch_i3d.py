@@ -12,7 +12,7 @@ from torch import Tensor
 from ivbench.config import Network
 from ivbench.errors import ShapeError
 from ivbench.extractors.base import Kind
-from ivbench.extractors.torch_i3d_net import CLASSES, FEWEST_FRAMES, I3D
+from ivbench.extractors.torch_i3d_net import CLASSES, FEWEST_FRAMES, I3D, LEAST_SIDE
 from ivbench.extractors.torch_network import NetworkExtractor
 from ivbench.extractors.torch_weights import fill
 from ivbench.extractors.weights import Weights
@@ -26,6 +26,7 @@ class I3DExtractor(NetworkExtractor):
     kind: Kind = "clips"
     taps: ClassVar[dict[str, int]] = {"logits": CLASSES}
     batch: ClassVar[int] = 4
+    least_side: ClassVar[int] = LEAST_SIDE
 
     def __init__(self, weights: Weights, choice: Network, device: str = "cpu") -> None:
         """Load the network.

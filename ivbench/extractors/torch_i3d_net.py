@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["CLASSES", "FEWEST_FRAMES", "I3D"]
+__all__ = ["CLASSES", "FEWEST_FRAMES", "I3D", "LEAST_SIDE"]
 
 CLASSES = 400
 FEWEST_FRAMES = 9
 """Its last pool takes two time steps, of 8 frames each."""
+LEAST_SIDE = 193
+"""Its last pool takes 7 x 7 places, of 32 pixels each, the last one of a pixel or more."""
 Three = tuple[int, int, int]
 Six = tuple[int, int, int, int, int, int]
 _BLOCKS: dict[str, Six | tuple[Three, Three]] = {

@@ -10,7 +10,7 @@ from torch import Tensor
 from ivbench.config import Network
 from ivbench.errors import ConfigError
 from ivbench.extractors.base import Kind
-from ivbench.extractors.torch_inception_net import TAPS, FIDInception
+from ivbench.extractors.torch_inception_net import LEAST_SIDE, TAPS, FIDInception
 from ivbench.extractors.torch_network import NetworkExtractor
 from ivbench.extractors.torch_weights import fill, is_torchscript, load_torchscript
 from ivbench.extractors.weights import Weights
@@ -24,6 +24,7 @@ class InceptionExtractor(NetworkExtractor):
     kind: Kind = "frames"
     taps: ClassVar[dict[str, int]] = TAPS
     batch: ClassVar[int] = 32
+    least_side: ClassVar[int] = LEAST_SIDE
 
     def __init__(self, weights: Weights, choice: Network, device: str = "cpu") -> None:
         """Load the network.

@@ -14,11 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["TAPS", "FIDInception"]
+__all__ = ["LEAST_SIDE", "TAPS", "FIDInception"]
 
 TAPS = {"64": 64, "192": 192, "768": 768, "2048": 2048, "logits": 1008, "logits_unbiased": 1008}
 """Output -> its features. The first three are spatial means after a max pool, another, and the block Mixed_6e."""
 CLASSES = 1008
+LEAST_SIDE = 75
+"""Smaller frames leave its last blocks no place."""
 
 
 class _Conv(NamedTuple):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ivbench.config import Network
-from ivbench.errors import ConfigError, did_you_mean
+from ivbench.errors import ConfigError, ShapeError, did_you_mean
 from ivbench.extractors.base import Kind, check_features, check_videos
 from ivbench.extractors.torch_resize import frames_to_pixels, resize, resize_in_words
 from ivbench.extractors.weights import Weights
@@ -30,12 +30,14 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class NetworkExtractor:
     """A published network as an extractor; see `ivbench.extractors.Extractor`.
 
-    A subclass says its kind, its outputs, how many items a batch, and how a batch is run: `_run`.
+    A subclass says its kind, its outputs, how many items a batch, the least height and width that its layers take, and
+    how a batch is run: `_run`.
     """
 
     kind: Kind
     taps: ClassVar[dict[str, int]]
     batch: ClassVar[int]
+    least_side: ClassVar[int] = 1
 
     def __init__(self, weights: Weights, choice: Network, device: str = "cpu") -> None:
         """Take a profile's choices.
@@ -74,7 +76,7 @@ class NetworkExtractor:
             One array a video: [T, D] (frames) or [D] (clips), float32.
 
         Raises:
-            ShapeError: not uint8 videos.
+            ShapeError: not uint8 videos, or frames that are too small for the network as the profile resizes them.
             NonFiniteError: NaN or infinity came out.
         """
         for video in videos:
@@ -112,6 +114,12 @@ class NetworkExtractor:
         x = frames_to_pixels(frames, self._device)
         for step in self._choice.resize:
             x = resize(x, step)
+        if min(x.shape[-2:]) < self.least_side:
+            height, width = x.shape[-2:]
+            raise ShapeError(
+                f"{self.name} needs frames of {self.least_side} x {self.least_side} or more, got {height} x {width}. "
+                "Name a profile that resizes them."
+            )
         if self._choice.scale == "tf":
             return (x - 128) / 128
         if self._choice.scale == "imagenet":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from ivbench import registry
 from ivbench.config import GeneratorSampling, StageSampling
 from ivbench.plan.cost import nfe
 from ivbench.plan.parts import origin
@@ -26,6 +27,8 @@ __all__ = ["KINDS", "Estimate", "amount_of", "estimate", "shared_tasks"]
 
 KINDS = ("encode", "input", "sample", "extract", "score")
 """Kinds of tasks, in the order of work."""
+_BY_CLIP = ("clips", "motion")
+_FLOAT_BYTES = 4
 _LOOKED_AT = 2_000
 """Entries of the store whose times are read, the latest first."""
 
@@ -41,12 +44,14 @@ class Estimate:
     Attributes:
         found: kind -> tasks whose results the store has.
         video_bytes: of the videos to write.
+        feature_bytes: of the features to write; None where nothing says how many an extractor has.
         seconds: step -> seconds; None where nothing says how long it takes.
         by_card: the steps whose seconds come from cards, and so from another machine.
     """
 
     found: Mapping[str, int]
     video_bytes: int
+    feature_bytes: int | None
     seconds: Mapping[str, float | None]
     by_card: frozenset[str]
 
@@ -71,6 +76,7 @@ def estimate(plan: Plan, store: Store) -> Estimate:
     return Estimate(
         found={kind: len(getattr(plan, kind)) - len(missing[kind]) for kind in KINDS},
         video_bytes=sum(_video_bytes(plan, task) for task in missing["sample"]),
+        feature_bytes=_feature_bytes(plan, missing["extract"]),
         seconds={"sampling": sampling, "features": features, "scores": _total(score, rates)},
         by_card=frozenset(step for step, cards in (("sampling", by_card), ("features", features_by_card)) if cards),
     )
@@ -79,6 +85,30 @@ def estimate(plan: Plan, store: Store) -> Estimate:
 def _video_bytes(plan: Plan, task: SampleTask) -> int:
     frames, height, width, channels = plan.stage(task).shape
     return len(task.prompts) * frames * height * width * channels * (1 if task.as_bytes else 2)
+
+
+def _feature_bytes(plan: Plan, tasks: list[ExtractTask]) -> int | None:
+    """Of float32 features: a row a clip, or a row a frame."""
+    samples = {task.id: task for task in plan.sample}
+    dims = {name: _dim(name) for name in {task.extractor for task in tasks}}
+    clips = {metric.extractor for metric in plan.suite.metrics if registry.load("metric", metric.name).kind in _BY_CLIP}
+    total = 0
+    for task in tasks:
+        dim = dims[task.extractor]
+        if dim is None:
+            return None
+        rows = 1 if task.extractor in clips else plan.stage(samples[task.sample]).shape[0]
+        total += len(task.prompts) * rows * dim * _FLOAT_BYTES
+    return total
+
+
+def _dim(extractor: str) -> int | None:
+    """Features of a frame or a clip, as the card or the registered class says; else None."""
+    card = find_card(extractor)
+    if card is not None:
+        return card.config.feature_dim
+    known = extractor in registry.names("extractor")
+    return getattr(registry.load("extractor", extractor), "dim", None) if known else None
 
 
 def _sampling_seconds(plan: Plan, tasks: list[SampleTask], rates: Rates) -> tuple[float | None, bool]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ivbench import registry
-from ivbench.config import ClipChoice, Profile, digest, profile
+from ivbench.config import ClipChoice, Profile, digest
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.extractors import Extractor, find_weights
 from ivbench.extractors.block_motion import BlockMotion
@@ -29,14 +29,14 @@ class Choices:
     """What decides the features of a folder.
 
     Attributes:
-        profile: name of the preset.
+        profile: the preset.
         weights: network -> file; the others are looked for.
         extractor: in place of the profile's networks; see `ivbench.extractors.named.named_extractor`.
         device: where networks run.
         memory: for decoding and the networks' passes.
     """
 
-    profile: str
+    profile: Profile
     weights: Mapping[str, Path] = field(default_factory=dict)
     extractor: str | None = None
     device: str = "cpu"
@@ -53,7 +53,7 @@ class Extraction:
     """
 
     def __init__(self, choices: Choices, store: Store, reporter: Reporter) -> None:
-        self.profile: Profile = profile(choices.profile)
+        self.profile = choices.profile
         self.store = store
         self._choices, self._reporter = choices, reporter
         self._extractors: dict[ExtractorKind, Extractor] = {}

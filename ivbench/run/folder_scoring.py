@@ -46,7 +46,7 @@ from ivbench.run.folder_floor import FLOOR_DRAWS, folder_floor
 from ivbench.run.pipeline import RESULTS, TABLE, Outcome, require_folder
 from ivbench.run.progress import Reporter
 
-__all__ = ["FolderRequest", "folder_statistics", "metric_of_folders", "score_folders"]
+__all__ = ["FolderRequest", "folder_score", "folder_statistics", "metric_of_folders", "score_folders"]
 
 Units = NDArray[np.int64]
 
@@ -98,6 +98,16 @@ def score_folders(request: FolderRequest, store: Store, reporter: Reporter, out:
     write_results(results, out / RESULTS)
     write_csv(results, out / TABLE)
     return Outcome(results, out / RESULTS, scoring.extraction.computed, {})
+
+
+def folder_score(request: FolderRequest, store: Store, reporter: Reporter) -> Score:
+    """The score of a request's first metric; nothing is written but features into the store.
+
+    Raises:
+        IvbenchError: as `score_folders`.
+    """
+    scoring = _Scoring(request, Extraction(request.choices, store, reporter))
+    return scoring.score(metric_of_folders(request.metrics[0]))
 
 
 def folder_statistics(folder: Path, metric: str, choices: Choices, store: Store, reporter: Reporter, out: Path) -> int:

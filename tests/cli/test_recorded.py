@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ivbench.cli.explaining import explained
 from ivbench.cli.options import Asked, asked_by, plan_of
-from ivbench.cli.recorded import recorded_plan
+from ivbench.cli.recorded import RecordedFolders, RecordedPlan, recorded
 from ivbench.errors import ConfigError
 from ivbench.plan import Plan
 from ivbench.results.schema import Results
@@ -44,13 +45,17 @@ def test_the_recorded_command_is_planned_as_it_was(
         return "cascade", wanted
 
     monkeypatch.setattr("ivbench.cli.recorded.plan_of", planned)
-    assert recorded_plan(_made_by(like, command, wanted), Path("r.json")).plan is wanted
+    found = recorded(_made_by(like, command, wanted), Path("r.json"))
+    assert isinstance(found, RecordedPlan)
+    assert found.plan is wanted
     assert seen == [asked]
 
 
 def test_a_plain_run_plans_the_suite_quick(like: Results) -> None:
     _, wanted = plan_of(Asked("quick"))
-    assert recorded_plan(_made_by(like, "ivbench run", wanted), Path("r.json")).plan == wanted
+    found = recorded(_made_by(like, "ivbench run", wanted), Path("r.json"))
+    assert isinstance(found, RecordedPlan)
+    assert found.plan == wanted
 
 
 @pytest.mark.parametrize(
@@ -61,10 +66,23 @@ def test_a_command_that_planned_nothing_is_refused(
     like: Results, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ConfigError, match=r"^r\.json records the command "):
-        recorded_plan(like.model_copy(update={"command": command}), Path("r.json"))
+        recorded(like.model_copy(update={"command": command}), Path("r.json"))
     assert capsys.readouterr().out == ""
 
 
 def test_two_cascades_are_refused() -> None:
     with pytest.raises(ConfigError, match="two cascades"):
         asked_by({"cascade": "a", "named": "b"})
+
+
+def test_a_suite_and_folders_are_not_explained_together(like: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = "ivbench score --generated gen --reference ref --extractor video-probe --metrics fvd"
+    folders = recorded(like.model_copy(update={"command": command}), Path("f.json"))
+    assert isinstance(folders, RecordedFolders)
+    assert folders.request.metrics == ("fvd",)
+    _, wanted = plan_of(Asked("quick"))
+    made = {"folders.json": folders, "suite.json": RecordedPlan(wanted, "shapes-lite", "cpu", None)}
+    monkeypatch.setattr("ivbench.cli.explaining.recorded", lambda _, path: made[path.name])
+    for old, new in (tuple(made), tuple(made)[::-1]):
+        with pytest.raises(ConfigError, match=r"^folders\.json was scored from folders, suite\.json by a suite"):
+            explained((like, like), (Path(old), Path(new)), None)

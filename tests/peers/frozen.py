@@ -14,6 +14,7 @@ import clip_material
 import material
 import numpy as np
 
+from ivbench import config
 from ivbench.results.schema import Score
 from ivbench.results.store import Store
 from ivbench.run import Silent
@@ -84,7 +85,8 @@ def _of_captions(folder: Path) -> Iterator[Row]:
         named = dict(zip(sorted(path.name for path in place.iterdir()), captions, strict=True))
         (folder / f"{profile}.json").write_text(json.dumps(named), encoding="utf-8")
         vision = clip_material.RESNET if profile == "park-r-precision" else clip_material.VIT
-        choices = Choices(profile, {"clip": clip_material.clip_folder(folder / f"{profile}-clip", vision)})
+        weights = {"clip": clip_material.clip_folder(folder / f"{profile}-clip", vision)}
+        choices = Choices(config.profile(profile), weights)
         metric = "r_precision" if profile == "park-r-precision" else "clip_score"
         found = _score(folder, metric, choices, [place], folder / f"{profile}.json").value
         title = "R-Precision" if metric == "r_precision" else "CLIP score"
@@ -98,7 +100,7 @@ def _of_videos(folder: Path) -> Iterator[Row]:
     script = material.stylegan_file(folder)
     for name in ("16f", "128f", "128f-subsample8"):
         profile = f"stylegan-v-2048-{name}"
-        found = _score(folder, "fvd", Choices(profile, {"i3d-torchscript": script}), sides).value
+        found = _score(folder, "fvd", Choices(config.profile(profile), {"i3d-torchscript": script}), sides).value
         what = "FVD of two folders, a small network"
         yield _row(what, profile, "universome/stylegan-v", sources[profile], found, "few videos, " + _FLOAT32)
     few = []
@@ -109,7 +111,7 @@ def _of_videos(folder: Path) -> Iterator[Row]:
     weights = {"inception": material.inception_file(folder)}
     of = {"frame_fid_video_average": "vdm-fid-avg", "frame_fid_first_frame": "first-frame-fid"}
     for metric, profile in of.items():
-        found = _score(folder, metric, Choices(profile, weights), few).value
+        found = _score(folder, metric, Choices(config.profile(profile), weights), few).value
         against = "torch-fidelity 0.4.0's features, pytorch-fid 0.3.0's distance"
         yield _row(
             "FID of two folders", profile, against, packages[f"{metric} {profile}"], found, "few videos, " + _FLOAT32
@@ -123,7 +125,7 @@ def _google(folder: Path) -> Iterator[Row]:
     sides = [material.write_videos(folder / f"google-{side}", videos) for side, videos in tiny.videos().items()]
     worker = Path(tiny.__file__).with_name("numpy_worker.py")
     with mock.patch("ivbench.extractors.tfhub._PROGRAM", worker):
-        found = _score(folder, "fvd", Choices("google-fvd", {"i3d-tfhub": module}), sides).value
+        found = _score(folder, "fvd", Choices(config.profile("google-fvd"), {"i3d-tfhub": module}), sides).value
     what = "FVD of two folders, a small network"
     expected = _read("google")["google-fvd"]
     yield _row(what, "google-fvd", "google-research's frechet_video_distance.py", expected, found, "float32 result")

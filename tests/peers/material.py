@@ -17,10 +17,10 @@ from ivbench.extractors.torch_random_weights import random_state
 Frames = NDArray[np.uint8]
 
 
-def inception_file(folder: Path) -> Path:
+def inception_file(folder: Path, seed: int = 1) -> Path:
     """Random weights in pytorch-fid's and torch-fidelity's layout."""
     path = folder / "inception.pth"
-    torch.save(random_state(FIDInception(), 1), path)
+    torch.save(random_state(FIDInception(), seed), path)
     return path
 
 

@@ -184,6 +184,7 @@ def _folders(folder: Path) -> list[dict[str, Any]]:
     import material
     import packages
 
+    from ivbench import config
     from ivbench.results.store import Store
     from ivbench.run import Silent
     from ivbench.run.folder_extraction import Choices
@@ -198,7 +199,7 @@ def _folders(folder: Path) -> list[dict[str, Any]]:
     script = material.nvidia_file(folder)
 
     def ours(paths: list[Path], metric: str, profile: str) -> float:
-        request = FolderRequest(*paths, (metric,), Choices(profile, weights))
+        request = FolderRequest(*paths, (metric,), Choices(config.profile(profile), weights))
         done = score_folders(request, Store(folder / "store"), Silent(), folder / "out", "precision")
         return done.results.cells[0].scores[0].value
 

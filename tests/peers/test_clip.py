@@ -15,7 +15,8 @@ for _needed in ("torchmetrics", "transformers"):
     pytest.importorskip(_needed)
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages, on today's libraries
 
-from ivbench.results.store import Store  # noqa: E402 - after the packages were found
+from ivbench.config import profile  # noqa: E402 - after the packages were found
+from ivbench.results.store import Store  # noqa: E402
 from ivbench.run import Silent  # noqa: E402
 from ivbench.run.folder_extraction import Choices  # noqa: E402
 from ivbench.run.folder_scoring import FolderRequest, score_folders  # noqa: E402
@@ -32,7 +33,7 @@ def test_torchmetrics_clip_score_is_theirs(last: str, tmp_path: Path) -> None:
     folder = material.write_images(tmp_path / "generated", images)
     named = dict(zip(sorted(path.name for path in folder.iterdir()), captions, strict=True))
     (tmp_path / "captions.json").write_text(json.dumps(named))
-    choices = Choices("torchmetrics-clipscore", {"clip": clip_material.clip_folder(tmp_path / "clip")})
+    choices = Choices(profile("torchmetrics-clipscore"), {"clip": clip_material.clip_folder(tmp_path / "clip")})
     request = FolderRequest(folder, None, ("clip_score",), choices, str(tmp_path / "captions.json"))
     found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
     assert theirs > 0

@@ -15,7 +15,8 @@ for _needed in ("pytorch_fid", "torch_fidelity", "cleanfid", "torchmetrics", "sk
     pytest.importorskip(_needed)
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages, on today's libraries
 
-from ivbench.results.store import Store  # noqa: E402 - after the packages were found
+from ivbench import config  # noqa: E402 - after the packages were found
+from ivbench.results.store import Store  # noqa: E402
 from ivbench.run import Silent  # noqa: E402
 from ivbench.run.folder_extraction import Choices  # noqa: E402
 from ivbench.run.folder_scoring import FolderRequest, score_folders  # noqa: E402
@@ -30,7 +31,8 @@ class Material:
     torchscript: Path
 
     def ours(self, profile: str, weights: Path, metric: str = "frame_fid") -> float:
-        request = FolderRequest(self.generated, self.reference, (metric,), Choices(profile, {"inception": weights}))
+        choices = Choices(config.profile(profile), {"inception": weights})
+        request = FolderRequest(self.generated, self.reference, (metric,), choices)
         found = score_folders(request, Store(self.folder / "store"), Silent(), self.folder / "out", "test")
         return found.results.cells[0].scores[0].value
 

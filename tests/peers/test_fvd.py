@@ -12,7 +12,8 @@ for _needed in ("cdfvd", "skimage"):
     pytest.importorskip(_needed)
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages, on today's libraries
 
-from ivbench.results.store import Store  # noqa: E402 - after the packages were found
+from ivbench.config import profile  # noqa: E402 - after the packages were found
+from ivbench.results.store import Store  # noqa: E402
 from ivbench.run import Silent  # noqa: E402
 from ivbench.run.folder_extraction import Choices  # noqa: E402
 from ivbench.run.folder_scoring import FolderRequest, score_folders  # noqa: E402
@@ -27,7 +28,7 @@ def test_cd_fvd_i3d_gives_its_packages_fvd(tmp_path: Path) -> None:
         material.write_videos(tmp_path / "generated", generated),
         material.write_videos(tmp_path / "reference", reference),
         ("fvd",),
-        Choices("cd-fvd-i3d", {"i3d": weights}),
+        Choices(profile("cd-fvd-i3d"), {"i3d": weights}),
     )
     found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
     assert found.results.cells[0].scores[0].value == pytest.approx(theirs, rel=1e-5)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ivbench.config import ImageText
+from ivbench.config import ImageText, profile
 from ivbench.data.captions import captions_of
 from ivbench.errors import ConfigError, MissingFileError
 from ivbench.extractors.clip_weights import load_clip
@@ -54,7 +54,7 @@ def by_hand(clip: Path, images: list[Path], captions: list[str]) -> np.ndarray:
 def captioned(tmp_path: Path, clip: Path, name: str, captions: list[str], metric: str = "clip_score") -> Score:
     lines = [json.dumps({"file_name": f"{i:03}.png", "text": text}) for i, text in enumerate(captions)]
     (tmp_path / "captions.jsonl").write_text("\n".join(lines))
-    choices = Choices(name, {"clip": clip})
+    choices = Choices(profile(name), {"clip": clip})
     request = FolderRequest(tmp_path / "gen", None, (metric,), choices, str(tmp_path / "captions.jsonl"))
     found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
     return found.results.cells[0].scores[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ivbench import config
 from ivbench.results.schema import Score
 from ivbench.results.store import Store
 from ivbench.run import Silent
@@ -32,7 +33,7 @@ def scored(tmp_path: Path, images: list[Frames], captions: list[str], metric: st
     named = {path.name: text for path, text in zip(sorted(folder.iterdir()), captions, strict=True)}
     (tmp_path / "captions.json").write_text(json.dumps(named))
     clip = clip_folder(tmp_path / "clip", RESNET if profile == "park-r-precision" else VIT)
-    choices = Choices(profile, {"clip": clip})
+    choices = Choices(config.profile(profile), {"clip": clip})
     request = FolderRequest(folder, None, (metric,), choices, str(tmp_path / "captions.json"))
     found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
     return found.results.cells[0].scores[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ivbench.config import Subsets, profile
+from ivbench.config import Profile, Subsets, profile
 from ivbench.errors import ConfigError, MissingFileError, ProtocolError, ShapeError
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
@@ -25,6 +25,7 @@ from tests.peers.material import i3d_file, inception_file, write_images, write_v
 GOLDEN = Path(__file__).parents[1] / "golden"
 RECORD = json.loads((GOLDEN / "peers.json").read_text(encoding="utf-8"))
 VALUES: dict[str, float] = RECORD["values"]
+PROBED = Choices(profile("ivbench"), {}, "video-probe")
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,11 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def of_golden(folder: Path, metric: str, name: str) -> float:
+def of_golden(folder: Path, metric: str, chosen: Profile) -> float:
     kind = {"fvd": "video", "frame_fid": "image", "kid": "image"}.get(metric, "few")
     weights = {"inception": folder / "inception.pth", "i3d": folder / "i3d.pt"}
     sides = folder / f"generated_{kind}", folder / f"reference_{kind}"
-    request = FolderRequest(*sides, (metric,), Choices(name, weights))
+    request = FolderRequest(*sides, (metric,), Choices(chosen, weights))
     found = score_folders(request, Store(folder / "store"), Silent(), folder / "out", "test")
     return found.results.cells[0].scores[0].value
 
@@ -60,13 +61,13 @@ def cases() -> list[object]:
 
 @pytest.mark.parametrize("name", cases())
 def test_profiles_give_the_frozen_numbers_of_their_packages(name: str, golden: Path) -> None:
-    assert of_golden(golden, *name.split()) == pytest.approx(VALUES[name], rel=1e-5)
+    metric, chosen = name.split()
+    assert of_golden(golden, metric, profile(chosen)) == pytest.approx(VALUES[name], rel=1e-5)
 
 
-def test_kid_gives_torch_fidelitys_frozen_number(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kid_gives_torch_fidelitys_frozen_number(golden: Path) -> None:
     fewer = profile("torch-fidelity").model_copy(update={"kid": Subsets(number=10, size=3, seed=2020)})
-    monkeypatch.setattr("ivbench.run.folder_extraction.profile", lambda name: fewer)
-    assert of_golden(golden, "kid", "torch-fidelity") == pytest.approx(VALUES["kid torch-fidelity"], rel=1e-5)
+    assert of_golden(golden, "kid", fewer) == pytest.approx(VALUES["kid torch-fidelity"], rel=1e-5)
 
 
 def videos(folder: Path, count: int, seed: int, frames: int = 8) -> Path:
@@ -75,7 +76,7 @@ def videos(folder: Path, count: int, seed: int, frames: int = 8) -> Path:
 
 
 def scored(tmp_path: Path, metrics: tuple[str, ...] = ("fvd",), extractor: str = "video-probe") -> Outcome:
-    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", metrics, Choices("ivbench", {}, extractor))
+    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", metrics, Choices(profile("ivbench"), {}, extractor))
     return score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
 
 
@@ -125,7 +126,7 @@ def test_broken_files_are_left_out_and_counted(tmp_path: Path) -> None:
 
 
 def test_short_videos_are_left_out_and_counted(tmp_path: Path, golden: Path) -> None:
-    choices = Choices("cd-fvd-i3d", {"i3d": golden / "i3d.pt"})
+    choices = Choices(profile("cd-fvd-i3d"), {"i3d": golden / "i3d.pt"})
     request = FolderRequest(tmp_path / "gen", tmp_path / "ref", ("fvd",), choices)
     videos(tmp_path / "gen", 2, 0, 15)
     videos(tmp_path / "ref", 2, 1, 15)
@@ -244,12 +245,12 @@ def test_statistics_stand_in_for_their_folder_and_say_what_made_them(tmp_path: P
     done = run(*asked, folder=tmp_path, name="metric stats")
     assert done.stdout.startswith("statistics of 5 videos"), done.stderr
     direct = scored(tmp_path).results.cells[0].scores[0]
-    request = FolderRequest(tmp_path / "gen", tmp_path / "ref.npz", ("fvd",), Choices("ivbench", {}, "video-probe"))
+    request = FolderRequest(tmp_path / "gen", tmp_path / "ref.npz", ("fvd",), PROBED)
     found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
     stored = found.results.cells[0].scores[0]
     assert stored.value == pytest.approx(direct.value, rel=1e-6)
     assert stored.protocol == direct.protocol
-    other = replace(request, choices=Choices("ivbench-ddof0", {}, "video-probe"))
+    other = replace(request, choices=Choices(profile("ivbench-ddof0"), {}, "video-probe"))
     with pytest.raises(ProtocolError, match=r"ddof \(1 / 0\)"):
         score_folders(other, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
 
@@ -257,7 +258,7 @@ def test_statistics_stand_in_for_their_folder_and_say_what_made_them(tmp_path: P
 def test_other_tools_statistics_are_read_and_said_to_be_taken_on_trust(tmp_path: Path) -> None:
     videos(tmp_path / "gen", 4, 0)
     videos(tmp_path / "ref", 5, 1)
-    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", ("fvd",), Choices("ivbench", {}, "video-probe"))
+    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", ("fvd",), PROBED)
     kept = Store(tmp_path / "store")
     folder_statistics(tmp_path / "ref", "fvd", request.choices, kept, Silent(), tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as file:

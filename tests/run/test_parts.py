@@ -170,7 +170,7 @@ def test_plan_says_tasks_sharing_store_and_time(folder: Path, capsys: pytest.Cap
     capsys.readouterr()
     assert main(["plan", "--suite", "suite.yaml"]) == 0
     done = capsys.readouterr().out
-    assert "videos to write: 0 MB" in done
+    assert "to write: videos 0 MB, features 0 MB" in done
     assert "time: sampling 0 s, features 0 s, scores 0 s" in done
     suite = {**SUITE, "metrics": FID}
     planned = build_plan(parse_suite(suite), cascade_source(read_card(CASCADE)))

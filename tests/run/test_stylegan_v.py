@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ivbench.config import profile
+from ivbench.config import Profile, profile
 from ivbench.results.schema import Score
 from ivbench.results.store import Store
 from ivbench.run import Silent
@@ -34,8 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def scored(folder: Path, name: str, tmp_path: Path) -> Score:
-    choices = Choices(name, {"i3d-torchscript": folder / "i3d_torchscript.pt"})
+def scored(folder: Path, chosen: Profile, tmp_path: Path) -> Score:
+    choices = Choices(chosen, {"i3d-torchscript": folder / "i3d_torchscript.pt"})
     request = FolderRequest(folder / "generated", folder / "reference", ("fvd",), choices)
     found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
     return found.results.cells[0].scores[0]
@@ -43,19 +43,16 @@ def scored(folder: Path, name: str, tmp_path: Path) -> Score:
 
 @pytest.mark.parametrize(("name", "reference"), [("16f", 5), ("128f", 4), ("128f-subsample8", 4)])
 def test_fvd_is_their_codes(name: str, reference: int, folder: Path, tmp_path: Path) -> None:
-    score = scored(folder, f"stylegan-v-2048-{name}", tmp_path)
+    score = scored(folder, profile(f"stylegan-v-2048-{name}"), tmp_path)
     assert score.value == pytest.approx(VALUES[f"stylegan-v-2048-{name}"], rel=1e-4)
     assert (score.counts.used, score.counts.reference) == (5, reference)  # their code drops the video of 122 frames
 
 
-def test_the_first_videos_that_are_long_enough_are_taken(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_videos_that_are_long_enough_are_taken(folder: Path, tmp_path: Path) -> None:
     whole = profile("stylegan-v-2048-128f")
     assert whole.clip is not None
     few = whole.model_copy(update={"clip": whole.clip.model_copy(update={"videos": 2})})
-    monkeypatch.setattr("ivbench.run.folder_extraction.profile", lambda _: few)
-    score = scored(folder, "stylegan-v-2048-128f", tmp_path)
+    score = scored(folder, few, tmp_path)
     assert (score.counts.used, score.counts.reference) == (2, 2)
     said = " ".join(score.notes)
     assert "3 generated videos behind the first 2 are passed over" in said

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ivbench.cli.main import main
+from ivbench.config import profile
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.results.store import Store
 from ivbench.run import Silent
@@ -20,7 +21,7 @@ from tests.peers.material import write_videos
 
 
 def extraction(tmp_path: Path, extractor: str) -> Extraction:
-    return Extraction(Choices("ivbench", {}, extractor), Store(tmp_path / "store"), Silent())
+    return Extraction(Choices(profile("ivbench"), {}, extractor), Store(tmp_path / "store"), Silent())
 
 
 @pytest.mark.parametrize(("metric", "extractor"), [("fvd", "video-probe"), ("kid", "frame-probe")])

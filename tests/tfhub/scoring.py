@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ivbench.config import profile
 from ivbench.results.schema import Score
 from ivbench.results.store import Store
 from ivbench.run import Silent
@@ -22,7 +23,7 @@ def google_fvd(module: Path, folder: Path) -> tuple[Score, float]:
         for number, video in enumerate(clips):
             np.save(folder / side / f"{number:03}.npy", video)
     expected = json.loads((tiny.GOLDEN / "google.json").read_text(encoding="utf-8"))["values"]["google-fvd"]
-    choices = Choices("google-fvd", {"i3d-tfhub": module})
+    choices = Choices(profile("google-fvd"), {"i3d-tfhub": module})
     request = FolderRequest(folder / "generated", folder / "reference", ("fvd",), choices)
     found = score_folders(request, Store(folder / "store"), Silent(), folder / "out", "test")
     return found.results.cells[0].scores[0], expected

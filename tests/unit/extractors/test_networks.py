@@ -52,6 +52,15 @@ def test_frames_of_any_sizes_go_in_one_call_and_depend_on_themselves_alone(incep
         extractor.extract_many([FRAMES[0].astype(np.float32)])
 
 
+def test_frames_that_are_too_small_for_a_network_without_a_resize_are_refused(inception: Weights, i3d: Weights) -> None:
+    for kind, weights, least in ((InceptionExtractor, inception, 75), (I3DExtractor, i3d, 193)):
+        choice = Network(name=weights.network, tap=next(reversed(kind.taps)), scale="tf")
+        extractor = kind(weights, choice)
+        extractor.extract(np.zeros((1, 9, least, least, 3), np.uint8))
+        with pytest.raises(ShapeError, match=f"needs frames of {least} x {least} or more, got {least - 1} x {least}"):
+            extractor.extract(np.zeros((1, 9, least - 1, least, 3), np.uint8))
+
+
 def test_folding_the_normalisation_changes_nothing(inception: Weights) -> None:
     net, folded = FIDInception(), FIDInception()
     for one in (net, folded):

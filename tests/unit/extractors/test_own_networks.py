@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ivbench import registry
+from ivbench.config import profile
 from ivbench.errors import ConfigError, DigestError, MissingFileError, ShapeError
 from ivbench.extractors import ManyExtractor
 from ivbench.extractors.named import named_extractor
@@ -133,7 +134,7 @@ def test_python_objects_are_extractors_and_score_folders(tmp_path: Path) -> None
         for number, video in enumerate(videos):
             np.save(tmp_path / side / f"{number}.npy", video)
     for name in ("MeanColour", "make"):
-        choices = Choices("ivbench", {}, OBJECTS + name)
+        choices = Choices(profile("ivbench"), {}, OBJECTS + name)
         request = FolderRequest(tmp_path / "gen", tmp_path / "ref", ("frame_fid",), choices)
         found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
         score = found.results.cells[0].scores[0]

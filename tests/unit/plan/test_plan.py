@@ -310,6 +310,8 @@ def test_quick_samples_in_two_minutes_at_the_promised_speed(source: CascadeSourc
     assert left.by_card == {"sampling", "features"}
     each = sum(read_card(name).config.seconds_per_video or 0 for name in ("frame-probe", "video-probe", "clip-probe"))
     assert left.seconds["features"] == pytest.approx(512 * each)
+    assert left.video_bytes > 0
+    assert left.feature_bytes == 512 * (8 + 1 + 8) * 32 * 4  # frames of the two frame metrics, and a clip
     assert each > 0
     assert left.seconds["sampling"] is not None
     assert 1 < left.seconds["sampling"] < 120

@@ -1,0 +1,135 @@
+"""Scores of folders under other choices than those that they were scored by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ivbench.config import digest
+from ivbench.errors import MissingFileError
+from ivbench.extractors.weights import content_digest, find_weights
+from ivbench.metrics import Metric
+from ivbench.metrics.statistics_files import is_statistics_file
+from ivbench.results.schema import Score
+from ivbench.results.store import Store
+from ivbench.run.folder_extraction import Choices
+from ivbench.run.folder_items import find_items
+from ivbench.run.folder_scoring import FolderRequest, folder_score, metric_of_folders
+from ivbench.run.progress import Reporter
+
+__all__ = ["Named", "folder_choices", "rescored_folders", "videos_in_words"]
+
+_CLIP = "clip"
+
+
+@dataclass(frozen=True)
+class Named:
+    """A value that is known by what it holds.
+
+    Attributes:
+        words: equal contents, equal words.
+        value: a path, or network -> path.
+    """
+
+    words: str
+    value: Any = field(compare=False)
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def folder_choices(request: FolderRequest, metric: str, other: FolderRequest) -> dict[str, Any]:
+    """What decides a number of folders, but for the generated videos: name -> value, in the order of their effect.
+
+    Weights are those of the network that the metric reads; of a network that only the other side reads, the other's.
+
+    Args:
+        request: what was scored.
+        metric: registry name, one of the request's.
+        other: what it is set against.
+
+    Raises:
+        ConfigError: an unknown metric, or a profile that says nothing of it.
+        MissingFileError: files or weights are not there.
+    """
+    found = metric_of_folders(metric)
+    weights = {**_weights(other, found), **_weights(request, found)}
+    return {
+        "profile": request.choices.profile,
+        "extractor": request.choices.extractor,
+        "weights": _named_weights(weights),
+        "captions": _captions(request.captions) if found.captioned else None,
+        "device": request.choices.device,
+        "reference": _reference(request.reference) if found.compares else None,
+    }
+
+
+def rescored_folders(
+    choices: Mapping[str, Any], generated: FolderRequest, metric: str, store: Store, reporter: Reporter
+) -> Score:
+    """The score of a folder under choices; its features are computed where the store lacks them.
+
+    Args:
+        choices: as `folder_choices` gives them.
+        generated: the request whose generated videos are scored.
+        metric: registry name.
+        store: of features.
+        reporter: told of progress.
+
+    Raises:
+        IvbenchError: as `ivbench.run.folder_scoring.score_folders`.
+    """
+    weights = choices["weights"].value
+    given = Choices(choices["profile"], weights, choices["extractor"], choices["device"], generated.choices.memory)
+    reference, captions = (None if one is None else one.value for one in (choices["reference"], choices["captions"]))
+    return folder_score(
+        FolderRequest(generated.generated, reference, (metric,), given, captions, floor_draws=0), store, reporter
+    )
+
+
+def videos_in_words(folder: Path) -> str:
+    """A folder's name, and a digest of what its videos hold, whatever they are called.
+
+    Raises:
+        MissingFileError: no such folder, or nothing in it.
+    """
+    return f"{folder.name or folder}, videos {digest(sorted(item.digest for item in find_items(folder)))[:8]}"
+
+
+def _weights(request: FolderRequest, metric: Metric[Any]) -> dict[str, Path | None]:
+    """Of the network that a metric reads; None: as the profile's model names them."""
+    choices = request.choices
+    if choices.extractor is not None or metric.kind == "motion":
+        return {}
+    if metric.kind == "image_text":
+        return {_CLIP: choices.weights.get(_CLIP)}
+    name = choices.profile.network(metric.kind).name
+    return {name: find_weights(name, choices.weights).path}
+
+
+def _named_weights(weights: Mapping[str, Path | None]) -> Named:
+    there = {name: path for name, path in sorted(weights.items()) if path is not None}
+    for path in there.values():
+        if not path.exists():
+            raise MissingFileError(f"{path} is not there, which the recorded command names with --weights.")
+    return Named(", ".join(f"{name} {content_digest(path)[:8]}" for name, path in there.items()), there)
+
+
+def _reference(path: Path | None) -> Named | None:
+    if path is None:
+        return None
+    return _file(path) if is_statistics_file(path) else Named(videos_in_words(path), path)
+
+
+def _captions(given: str | None) -> Named | None:
+    if given is None or not Path(given).is_file():
+        return None if given is None else Named(given, given)
+    return Named(_file(Path(given)).words, given)
+
+
+def _file(path: Path) -> Named:
+    if not path.exists():
+        raise MissingFileError(f"{path} is not there.")
+    return Named(f"{path.name} {content_digest(path)[:8]}", path)

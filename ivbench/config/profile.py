@@ -127,6 +127,12 @@ class Profile(Frozen):
     source: str = Field(default="", description="what it follows: package and version, or paper")
     verified: str = Field(default="", description="what it was tested against; empty: unverified")
     ddof: Literal[0, 1] = Field(default=1, description="of a Frechet metric's covariances")
+    ridge: float = Field(
+        default=0.0,
+        ge=0,
+        exclude_if=lambda value: not value,  # so that ids from before it existed stand
+        description="added to the diagonal of both covariances of a Frechet metric, always",
+    )
     candidates: int = Field(
         default=100, ge=2, description="of R-Precision: the true caption and this number less one of others"
     )

@@ -18,7 +18,7 @@ CHOICES = (
     *("frames.resize", "frames.scale", "clips.resize", "clips.scale", "image_text.resize"),
     *("image_text.prefix", "image_text.long_text"),
     *("frames.name", "frames.tap", "clips.name", "clips.tap", "image_text.model", "image_text.pretrained"),
-    *("ddof", "kid.number", "kid.size", "kid.seed", "clip_score.weight", "clip_score.clamp"),
+    *("ddof", "ridge", "kid.number", "kid.size", "kid.seed", "clip_score.weight", "clip_score.clamp"),
     *("candidates", "replacement"),
 )
 """What is scored of a video, pre-processing, features, statistics; "part.field" of the parts of a profile."""

@@ -1,4 +1,4 @@
-"""I3D as StyleGAN-V's TorchScript, an extractor of clips: the module resizes and scales by itself."""
+"""I3D as StyleGAN-V's TorchScript, an extractor of clips: the module resizes and scales what a profile does not."""
 
 from __future__ import annotations
 
@@ -28,21 +28,24 @@ class I3DTorchScript(NetworkExtractor):
 
         Args:
             weights: the TorchScript file.
-            choice: no resize and no scale: the module does both.
+            choice: without a resize the module resizes; it scales where the scale is none.
             device: where it runs.
 
         Raises:
-            ConfigError: the file is no TorchScript, or the profile resizes or scales too.
+            ConfigError: the file is no TorchScript, or the profile scales to another range than [-1, 1].
         """
         super().__init__(weights, choice, device)
         if not is_torchscript(weights.path):
             raise ConfigError(f"{weights.path} is no TorchScript archive. StyleGAN-V's i3d_torchscript.pt is expected.")
-        if choice.resize or choice.scale != "none":
-            raise ConfigError(f"{choice.name} resizes and scales by itself; its profile must do neither.")
+        if choice.scale not in ("none", "symmetric"):
+            raise ConfigError(
+                f"{choice.name} takes the scale none (it scales by itself) or symmetric, got {choice.scale}."
+            )
         self._net = load_torchscript(weights.path, device)
 
     def _run(self, batch: Tensor) -> Tensor:
-        features = self._net(batch, rescale=True, resize=True, return_features=True)
+        rescale, resize = self._choice.scale == "none", not self._choice.resize
+        features = self._net(batch, rescale=rescale, resize=resize, return_features=True)
         if features.shape != (len(batch), self.dim):
             raise ShapeError(f"{self.name} gave features {list(features.shape)}, [{len(batch)}, {self.dim}] expected.")
         return features

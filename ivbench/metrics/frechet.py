@@ -55,15 +55,16 @@ class Target:
     Args:
         statistics: of the reference features.
         ddof: of both covariances, 0 or 1.
+        ridge: added to the diagonal of both, >= 0.
 
     Raises:
         ShapeError: too few rows for a covariance.
     """
 
-    def __init__(self, statistics: GaussianStatistics, ddof: int = 1) -> None:
-        self.ddof = ddof
+    def __init__(self, statistics: GaussianStatistics, ddof: int = 1, ridge: float = 0.0) -> None:
+        self.ddof, self.ridge = ddof, ridge
         self.mean = statistics.mean
-        self._spread = _Spread(statistics, ddof)
+        self._spread = _Spread(statistics, ddof, ridge)
 
     @property
     def factor(self) -> Array:
@@ -91,7 +92,7 @@ class Target:
                 f"generated features have {generated.dim} dimensions, the reference has {len(self.mean)}. "
                 "Take both from one extractor."
             )
-        spread = _Spread(generated, self.ddof)
+        spread = _Spread(generated, self.ddof, self.ridge)
         shift = float(np.sum(np.square(generated.mean - self.mean)))
         return max(shift + spread.trace + self._spread.trace - 2.0 * _cross(spread, self._spread), 0.0)
 
@@ -136,13 +137,13 @@ def frechet_distance_of_features(a: NDArray[np.floating], b: NDArray[np.floating
 class _Spread:
     """A covariance: as a matrix (`full`), or by the few rows that it comes from (`factor`)."""
 
-    def __init__(self, statistics: GaussianStatistics, ddof: int) -> None:
+    def __init__(self, statistics: GaussianStatistics, ddof: int, ridge: float) -> None:
         self.full: Array | None = None
-        if statistics.root is not None and statistics.n > ddof:
+        if statistics.root is not None and statistics.n > ddof and not ridge:
             self.factor = np.asarray((statistics.root / np.sqrt(statistics.n - ddof)).T)
             self.trace = float(np.sum(np.square(self.factor)))
         else:
-            self.full = statistics.covariance(ddof)
+            self.full = statistics.covariance(ddof) + ridge * np.eye(statistics.dim)
             self.trace = float(np.trace(self.full))
 
     @cached_property

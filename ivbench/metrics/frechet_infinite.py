@@ -74,7 +74,7 @@ class _Infinite(FrechetMetric):
 
     def measure(self, conditions: Conditions) -> Callable[[NDArray[np.floating]], float]:
         """The extrapolation of rows, cut into 40 parts in their order."""
-        target = Target(self._reference(conditions).statistics, conditions.profile.ddof)
+        target = self._target(conditions)
 
         def value_of(rows: NDArray[np.floating]) -> float:
             cut = np.array_split(rows, min(_PARTS_OF_ROWS, len(rows)))
@@ -89,7 +89,7 @@ class _Infinite(FrechetMetric):
             ConfigError: no reference.
             ShapeError: too few videos.
         """
-        target = Target(self._reference(conditions).statistics, conditions.profile.ddof)
+        target = self._target(conditions)
         flat = [part for run in statistics.parts for part in run]
         line = _line(target, flat)
         several = len(statistics.parts) > 1

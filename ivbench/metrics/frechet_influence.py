@@ -55,7 +55,8 @@ def frechet_influence(target: Target, parts: Sequence[Sequence[GaussianStatistic
 
 def _transport(target: Target, whole: GaussianStatistics) -> tuple[Array, Array]:
     """([r] s, [D, r] A2 V) of K's r eigenvalues that are no rounding noise."""
-    squares, vectors = np.linalg.eigh(target.factor.T @ whole.covariance(target.ddof) @ target.factor)
+    own = whole.covariance(target.ddof) + target.ridge * np.eye(whole.dim)
+    squares, vectors = np.linalg.eigh(target.factor.T @ own @ target.factor)
     noise = len(squares) * np.finfo(np.float64).eps
     kept = squares > noise * max(float(squares.max(initial=0.0)), 0.0)
     return np.sqrt(squares[kept]), np.asarray(target.factor @ vectors[:, kept])

@@ -73,7 +73,7 @@ class FrechetMetric(ComparedMetric):
 
     def measure(self, conditions: Conditions) -> Callable[[NDArray[np.floating]], float]:
         """The distance of rows to the reference."""
-        target = Target(self._reference(conditions).statistics, conditions.profile.ddof)
+        target = self._target(conditions)
         return lambda rows: target.distance(GaussianStatistics.of(rows))
 
     def gather(self, batches: Iterable[Batch], conditions: Conditions) -> ComparedEvidence:
@@ -121,8 +121,7 @@ class FrechetMetric(ComparedMetric):
             ConfigError: no reference.
             ShapeError: too few videos for a covariance, or other dimensions than the reference.
         """
-        reference, ddof = self._reference(conditions), conditions.profile.ddof
-        target = Target(reference.statistics, ddof)
+        target, ddof = self._target(conditions), conditions.profile.ddof
         by_run = statistics.by_run
         whole = merge_all(by_run)
         if whole.n <= ddof:
@@ -134,8 +133,13 @@ class FrechetMetric(ComparedMetric):
         influence = frechet_influence(target, statistics.parts)
         return ComparedEvidence(statistics.videos, whole.dim, target.distance(whole), np.array(runs), influence)
 
+    def _target(self, conditions: Conditions) -> Target:
+        chosen = conditions.profile
+        return Target(self._reference(conditions).statistics, chosen.ddof, chosen.ridge)
+
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
-        return {"ddof": conditions.profile.ddof}
+        ridge = conditions.profile.ridge
+        return {"ddof": conditions.profile.ddof, **({"ridge": ridge} if ridge else {})}
 
     def _judge(self, conditions: Conditions, dim: int, used: int) -> tuple[bool, list[str]]:
         reference = self._reference(conditions)

@@ -103,6 +103,16 @@ def _of_videos(folder: Path) -> Iterator[Row]:
         found = _score(folder, "fvd", Choices(config.profile(profile), {"i3d-torchscript": script}), sides).value
         what = "FVD of two folders, a small network"
         yield _row(what, profile, "universome/stylegan-v", sources[profile], found, "few videos, " + _FLOAT32)
+    files = {"i3d-torchscript": script, "i3d": material.i3d_file(folder)}
+    two = [material.write_videos(folder / f"two-{side}", videos) for side, videos in short.items()]
+    published = {
+        "common-metrics-styleganv": ("JunyaoHu/common_metrics_on_video_quality", "few videos, " + _FLOAT32),
+        "common-metrics-videogpt": ("JunyaoHu/common_metrics_on_video_quality", "few videos, float32 SVD there"),
+        "fastvideo": ("hao-ai-lab/FastVideo", "few videos, " + _FLOAT32),
+    }
+    for profile, (against, reason) in published.items():
+        found = _score(folder, "fvd", Choices(config.profile(profile), files), two).value
+        yield _row("FVD of two folders", profile, against, sources[profile], found, reason)
     few = []
     for side, count in (("generated", 2), ("reference", 3)):
         few.append(

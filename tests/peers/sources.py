@@ -22,7 +22,10 @@ import torch
 from numpy.typing import NDArray
 from packages import quiet
 
+Videos = list[NDArray[np.uint8]]
 COMMITS = {
+    "JunyaoHu/common_metrics_on_video_quality": "5f751734ce9cef4cd2dddb235726b75dff62a387",
+    "hao-ai-lab/FastVideo": "2f3d4074064e4d86f99dc784ebbaa296e6f5925f",
     "jmhessel/clipscore": "1036465276513621f77f1c2208d742e4a430781f",
     "Seth-Park/comp-t2i-dataset": "8990e6efb448851cb5116b63101c562caf1cb619",
     "universome/stylegan-v": "3fecd69c602e1cda204357201461c0fb0a634909",
@@ -163,6 +166,51 @@ def _placed(dataset: Any, start: Callable[[str, int], int]) -> Any:
             return own(self, number)
 
     return item
+
+
+def common_metrics(clone: Path, generated: Videos, reference: Videos, method: str, weights: Path) -> float:
+    """FVD by calculate_fvd.py.
+
+    Args:
+        clone: of the repository.
+        generated, reference: as many videos on both sides, of one shape.
+        method: styleganv or videogpt.
+        weights: i3d_torchscript.pt or i3d_pretrained_400.pt.
+    """
+    sides = [
+        torch.from_numpy(np.stack(videos)).permute(0, 1, 4, 2, 3).float() / 255 for videos in (generated, reference)
+    ]
+    with importing(clone), quiet():
+        own = importlib.import_module(f"fvd.{method}.fvd")
+        net = torch.jit.load(str(weights)).eval() if method == "styleganv" else _piergiaj(weights)
+        with mock.patch.object(own, "load_i3d_pretrained", return_value=net):
+            found = importlib.import_module("calculate_fvd").calculate_fvd(*sides, "cpu", method, only_final=True)
+    return float(found["value"][-1])
+
+
+def _piergiaj(weights: Path) -> torch.nn.Module:
+    net: torch.nn.Module = importlib.import_module("fvd.videogpt.pytorch_i3d").InceptionI3d(400, in_channels=3)
+    net.load_state_dict(torch.load(weights, weights_only=True))
+    return net.eval()
+
+
+def fastvideo(clone: Path, generated: Videos, reference: Videos, script: Path) -> float:
+    """FVD by FastVideo's metric common.fvd with the extractor i3d; its package is not imported but for this metric."""
+    base = "fastvideo.eval"
+    stand_ins = {name: types.ModuleType(name) for name in (f"{base}.registry", f"{base}.types", f"{base}.models")}
+    stand_ins[f"{base}.registry"].register = lambda name: lambda kind: kind  # type: ignore[attr-defined]
+    stand_ins[f"{base}.types"].MetricResult = types.SimpleNamespace  # type: ignore[attr-defined]
+    stand_ins[f"{base}.models"].ensure_checkpoint = lambda *_, **__: str(script)  # type: ignore[attr-defined]
+    with importing(clone, **stand_ins), quiet():
+        metric = importlib.import_module(f"{base}.metrics.common.fvd.metric").FVDMetric(
+            cache_mode="off", cache_path="unused"
+        )
+        metric.to("cpu")
+        for role, videos in (("generated", generated), ("reference", reference)):
+            for video in videos:
+                pixels = torch.from_numpy(video).permute(0, 3, 1, 2).float() / 255
+                metric.accumulate({"role": role, "video": pixels})
+        return float(metric.finalize().score)
 
 
 def frames(folder: Path, videos: list[NDArray[np.uint8]]) -> Path:

@@ -114,9 +114,8 @@ def test_stylegan_vs_torchscript_gets_raw_pixels_and_its_flags(folder: Path, inc
     clip = np.random.default_rng(0).integers(0, 256, (16, 20, 30, 3), dtype=np.uint8)
     expected = (2.0 * clip[0, ..., 0].mean() / 255.0 - 1.0) * np.arange(400.0)
     np.testing.assert_allclose(extractor.extract(clip[None])[0], expected, rtol=1e-4)
-    step = ResizeStep(kernel="torch-bilinear", size=224)
-    with pytest.raises(ConfigError, match="resizes and scales by itself"):
-        I3DTorchScript(extractor_weights(path), choice.model_copy(update={"resize": (step,)}))
+    with pytest.raises(ConfigError, match=r"takes the scale none \(it scales by itself\) or symmetric, got tf"):
+        I3DTorchScript(extractor_weights(path), choice.model_copy(update={"scale": "tf"}))
     with pytest.raises(ConfigError, match="no TorchScript archive"):
         I3DTorchScript(extractor_weights(inception.path), choice)
 

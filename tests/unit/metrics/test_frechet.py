@@ -25,6 +25,18 @@ def test_diagonal_gaussians_have_the_closed_form() -> None:
     assert value == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_ridge_is_added_to_both_covariances_with_fewer_rows_than_dimensions_too() -> None:
+    a, b = np.array([1.0, 0.0, 9.0]), np.array([4.0, 1.0, 16.0])
+    expected = np.sum((np.sqrt(a + 0.5) - np.sqrt(b + 0.5)) ** 2)
+    found = Target(gaussian(np.zeros(3), np.diag(b)), ridge=0.5).distance(gaussian(np.zeros(3), np.diag(a)))
+    assert found == pytest.approx(expected, rel=1e-12)
+
+    few = [GaussianStatistics.of(np.random.default_rng(seed).normal(size=(3, 20))) for seed in (1, 2)]
+    widened = [gaussian(one.mean, one.covariance() + 0.5 * np.eye(20)) for one in few]
+    assert Target(few[1], ridge=0.5).distance(few[0]) == pytest.approx(frechet_distance(*widened), rel=1e-12)
+    assert Target(few[1], ridge=0.5).distance(few[0]) < 0.9 * frechet_distance(*few)
+
+
 def test_general_covariances_have_the_eigenvalues_of_the_product() -> None:
     a, b = spd(1, 6), spd(2, 6)
     cross = np.sqrt(np.linalg.eigvals(a @ b).real).sum()

@@ -14,12 +14,13 @@ GROUPS = 5
 ONE, UNIT = np.ones(GROUPS), np.eye(GROUPS)
 
 
-def weighted_distance(rows: Array, weights: Array, real: Array, ddof: int) -> float:
+def weighted_distance(rows: Array, weights: Array, real: Array, ddof: int, ridge: float) -> float:
     """The distance of rows of these weights, by singular values of the rows themselves."""
     share = weights / weights.sum() * len(rows) / (len(rows) - ddof)
     mean = weights @ rows / weights.sum()
-    centred = np.sqrt(share)[:, None] * (rows - mean)
-    other = np.cov(real.T, ddof=ddof)
+    wide = np.sqrt(ridge) * np.eye(rows.shape[1])
+    centred = np.concatenate([np.sqrt(share)[:, None] * (rows - mean), wide])
+    other = np.cov(real.T, ddof=ddof) + wide**2
     values, vectors = np.linalg.eigh(other)
     cross = np.linalg.svd(centred @ vectors * np.sqrt(values), compute_uv=False).sum()
     return float(np.sum((mean - real.mean(axis=0)) ** 2) + np.sum(centred**2) + np.trace(other) - 2.0 * cross)
@@ -31,17 +32,17 @@ def example(dim: int, count: int) -> tuple[Array, Array, Array]:
     return rows, np.arange(count) % GROUPS, generator.normal(size=(300, dim))
 
 
-@pytest.mark.parametrize("ddof", [0, 1])
+@pytest.mark.parametrize(("ddof", "ridge"), [(0, 0.0), (1, 0.0), (1, 0.1)])
 @pytest.mark.parametrize(("dim", "count"), [(4, 50), (4, 52), (30, 20)])
 def test_both_derivatives_are_those_of_the_distance_with_fewer_rows_than_dimensions_too(
-    dim: int, count: int, ddof: int
+    dim: int, count: int, ddof: int, ridge: float
 ) -> None:
     rows, group, real = example(dim, count)
     parts = [GaussianStatistics.of(rows[group == g]) for g in range(GROUPS)]
-    found = frechet_influence(Target(GaussianStatistics.of(real), ddof), [parts])
+    found = frechet_influence(Target(GaussianStatistics.of(real), ddof, ridge), [parts])
 
     def distance(weights: Array) -> float:
-        return weighted_distance(rows, weights[group], real, ddof)
+        return weighted_distance(rows, weights[group], real, ddof, ridge)
 
     def slope(direction: Array, at: Array, step: float) -> float:
         return (distance(at + step * direction) - distance(at - step * direction)) / (2 * step)

@@ -13,7 +13,7 @@ from ivbench.config import parse, read_yaml
 from ivbench.diffusion.guidance import Constant
 from ivbench.errors import ConfigError, did_you_mean
 from ivbench.registry import load
-from ivbench.spec import StageSpec
+from ivbench.spec import DistilledSpec, StageSpec
 from ivbench.train.cascade_folder import write_cascade_folder
 from ivbench.train.distillation_recipe import DistillationRecipe, Phase
 from ivbench.train.stage import STRIP_BASE, STRIP_SUPER_RESOLUTION, StripMaker, find_stage
@@ -112,7 +112,7 @@ class Distillation:
         """The student's cascade and its strip."""
         from ivbench.train.torch_export import half_precision
 
-        folder = self.out / "students" / f"{self.recipe.cascade}-{self.stage.name}-{phase.name}"
+        folder = self.out / "students" / f"{self._card.name}-{self.stage.name}-{phase.name}"
         if not (folder / "card.yaml").is_file():
             student = trainer.student()
             about: dict[str, Any] = {
@@ -131,6 +131,14 @@ class Distillation:
 def _require_going_on(stage: StageSpec, recipe: DistillationRecipe) -> None:
     """A stage that is distilled already can be halved further, by the sampler that halvings are for."""
     found = stage.distilled
+    if recipe.goes_on_alone:
+        steps = recipe.stochastic[0].steps
+        if found is None or found.steps != steps or found.samplers != ("ddim",):
+            raise ConfigError(
+                f'a stochastic student alone needs a stage of {steps} steps of ddim. Stage "{stage.name}" '
+                + _in_words(found)
+            )
+        return
     if found is None:
         return
     if recipe.guidance is not None:
@@ -151,6 +159,14 @@ def _require_going_on(stage: StageSpec, recipe: DistillationRecipe) -> None:
             f'stage "{stage.name}" is distilled to {found.steps} steps, and halving begins with {first}. '
             + (f"It can begin with {found.steps // 2}." if found.steps % 2 == 0 else "Its steps cannot be halved.")
         )
+
+
+def _in_words(found: DistilledSpec | None) -> str:
+    if found is None:
+        return "is not distilled."
+    if found.steps is None:
+        return "is distilled in guidance alone."
+    return f"has {found.steps} steps of {' and '.join(found.samplers)}."
 
 
 def _strip_settings(stage: StageSpec) -> StageSettings:

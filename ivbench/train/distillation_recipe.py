@@ -79,15 +79,20 @@ class DistillationRecipe(DataRecipe):
     kind: Literal["distillation"] = "distillation"
     guidance: GuidanceRecipe | None = None
     halving: tuple[StudentRecipe, ...] = Field(default=(), description="each of half the steps of the one before")
-    stochastic: tuple[StudentRecipe, ...] = Field(default=(), description="each after the halving to as many steps")
+    stochastic: tuple[StudentRecipe, ...] = Field(
+        default=(),
+        description="each after the halving to as many steps; one alone goes on from a stage of as many DDIM steps",
+    )
     snr_cap: float | None = Field(
         default=None, ge=1, description="the squared error of x is weighted by max(SNR, 1), up to this; None: no limit"
     )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.goes_on_alone:
+            return self
         if self.guidance is None and not self.halving:
-            raise ValueError("a distillation needs guidance, halving, or both")
+            raise ValueError("a distillation needs guidance, halving, or both; or one stochastic student alone")
         halved = [student.steps for student in self.halving]
         for before, after in itertools.pairwise(halved):
             if before != 2 * after:
@@ -96,6 +101,11 @@ class DistillationRecipe(DataRecipe):
             if student.steps not in halved:
                 raise ValueError(f"stochastic: {student.steps} steps need the halving to as many as their teacher")
         return self
+
+    @property
+    def goes_on_alone(self) -> bool:
+        """Whether it is one stochastic student alone, of a stage that was distilled to as many DDIM steps."""
+        return self.guidance is None and not self.halving and len(self.stochastic) == 1
 
     def phases(self, origin: DistilledSpec | None = None) -> tuple[Phase, ...]:
         """In order: each after its teacher.
@@ -109,6 +119,8 @@ class DistillationRecipe(DataRecipe):
             weights, updates = self.guidance.weights, self.guidance.updates
             only = DistilledSpec(guidance=weights)
             found.append(_phase("guidance", None, only, updates, self.guidance.learning_rate))
+        if self.goes_on_alone:
+            return (_stochastic(self.stochastic[0], None, weights),)
         teacher = found[-1].name if found else None
         for student in self.halving:
             found += self._students(student, teacher, weights)
@@ -124,8 +136,12 @@ class DistillationRecipe(DataRecipe):
         yield _phase(f"ddim-{steps}", teacher, only, student.updates, student.learning_rate)
         for second in self.stochastic:
             if second.steps == steps:
-                both = DistilledSpec(guidance=weights, samplers=("ddim", "stochastic"), steps=steps)
-                yield _phase(f"stochastic-{steps}", f"ddim-{steps}", both, second.updates, second.learning_rate)
+                yield _stochastic(second, f"ddim-{steps}", weights)
+
+
+def _stochastic(student: StudentRecipe, teacher: str | None, weights: tuple[float, float] | None) -> Phase:
+    both = DistilledSpec(guidance=weights, samplers=("ddim", "stochastic"), steps=student.steps)
+    return _phase(f"stochastic-{student.steps}", teacher, both, student.updates, student.learning_rate)
 
 
 def _phase(name: str, teacher: str | None, distilled: DistilledSpec, updates: int, learning_rate: float) -> Phase:

@@ -52,7 +52,7 @@ class OptimizerRecipe(Frozen):
 class DataRecipe(OptimizerRecipe):
     """What a stage of a cascade sees in training (Imagen Video, section 2.5: joint images and videos)."""
 
-    cascade: str = Field(description="the zoo's name of the cascade whose cascade.yaml has the stage")
+    cascade: str = Field(description="name in the zoo, or folder, of the cascade whose cascade.yaml has the stage")
     stage: str
     batch: int = Field(gt=0)
     seed: int = Field(ge=0, lt=2**63)

@@ -213,6 +213,27 @@ def test_a_recipe_that_does_not_go_on_from_a_student_is_refused(
         distillation(zoo, tmp_path / "second", cascade=name, **changes)
 
 
+def test_a_stochastic_student_alone_is_of_a_student_of_as_many_ddim_steps(zoo: Path, tmp_path: Path) -> None:
+    made = {folder.name: folder for folder in run(distillation(zoo, tmp_path / "first"), "stochastic-8")}
+    alone = {"guidance": None, "halving": None, "stochastic": [{"steps": 8, "updates": 3, "learning_rate": 0.01}]}
+    own = distillation(zoo, tmp_path / "then", cascade=str(made["tiny-base-ddim-8"]), **alone)
+    assert [(phase.name, phase.teacher) for phase in own.phases()] == [("stochastic-8", None)]
+    (folder,) = run(own)
+    assert folder == tmp_path / "then" / "students" / "tiny-base-ddim-8-base-stochastic-8"
+    stage = read_card(folder).cascade().stage("base")
+    assert stage.distilled == DistilledSpec(guidance=(0.0, 16.0), samplers=("ddim", "stochastic"), steps=8)
+    teacher = read_card(made["tiny-base-ddim-8"]).cascade().stage("base")
+    assert stage.unet == teacher.unet.model_copy(update={"jump_embedding": True})
+
+    for cascade, said in (
+        ("tiny", "is not distilled"),
+        (str(made["tiny-base-guidance"]), "is distilled in guidance alone"),
+        (str(made["tiny-base-stochastic-8"]), "has 8 steps of ddim and stochastic"),
+    ):
+        with pytest.raises(ConfigError, match=f"needs a stage of 8 steps of ddim. Stage .base. {said}"):
+            distillation(zoo, tmp_path / "no", cascade=cascade, **alone)
+
+
 def test_weights_and_places_fill_their_ranges(zoo: Path, tmp_path: Path) -> None:
     own = distillation(zoo, tmp_path / "out", batch=16)
     run(own, "ddim-8")

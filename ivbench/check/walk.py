@@ -9,7 +9,7 @@ from typing import Any
 
 from ivbench.config import Profile, ResizeStep, differing_choices, digest, profile_between, profile_choice
 from ivbench.config.suite import ReferenceConfig
-from ivbench.errors import ConfigError, ProtocolError, ShapeError
+from ivbench.errors import ConfigError, MissingFileError, ProtocolError, ShapeError
 from ivbench.metrics.protocol import differing_fields
 from ivbench.results.schema import Score
 
@@ -65,6 +65,7 @@ class Side(ABC):
 
         Raises:
             ConfigError, ProtocolError, ShapeError: choices that do not go together.
+            MissingFileError: they name weights, which neither side need have read, that are not on this machine.
         """
 
     @abstractmethod
@@ -150,11 +151,11 @@ def _with_needed(now: Choices, goal: Choices, first: str, pending: Sequence[str]
 
 
 def _tried(now: Choices, goal: Choices, names: tuple[str, ...]) -> _Move | None:
-    """Where a change of these choices leads; None where they do not go together, or the store lacks videos."""
+    """Where a change of these choices leads; None where they do not go together, or weights or videos are not there."""
     try:
         there = _changed(now, goal, names)
         score = there["videos"].rescored(there)
-    except (ConfigError, ProtocolError, ShapeError):
+    except (ConfigError, MissingFileError, ProtocolError, ShapeError):
         return None
     return None if score is None else _Move(names, there, score)
 

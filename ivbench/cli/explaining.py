@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ivbench.cli.recorded import RecordedFolders, RecordedPlan, recorded
-from ivbench.errors import ConfigError
+from ivbench.errors import ConfigError, MissingFileError
 
 if TYPE_CHECKING:
     from ivbench.check import Choices, Explained, Side
@@ -30,16 +30,29 @@ def explained(results: Pair, paths: tuple[Path, Path], store: Path | None) -> li
         store: of videos and features; None: the one of the new file's command, or the default one.
 
     Raises:
-        ConfigError: one file is of a suite and the other of folders, or their commands plan something else now.
+        ConfigError: one file is of a suite and the other of folders, they are of folders and share no metric, or their
+            commands plan something else now.
+        MissingFileError: a folder that a command names is not there.
         IvbenchError: as `ivbench.check.explain`.
     """
     old, new = (recorded(one, path) for one, path in zip(results, paths, strict=True))
     if isinstance(old, RecordedPlan) and isinstance(new, RecordedPlan):
         return _of_suites(results, (old, new), store)
     if isinstance(old, RecordedFolders) and isinstance(new, RecordedFolders):
+        _require_there(old.request, paths[0])
+        _require_there(new.request, paths[1])
         return _of_folders(results, (old, new), store)
     folders, suite = paths if isinstance(old, RecordedFolders) else paths[::-1]
     raise ConfigError(f"{folders} was scored from folders, {suite} by a suite. Explained are two files of one kind.")
+
+
+def _require_there(request: FolderRequest, path: Path) -> None:
+    for folder in (request.generated, request.reference):
+        if folder is not None and not folder.exists():
+            raise MissingFileError(
+                f"{folder} is not there, which the command of {path} names. Its paths start at the current folder: "
+                "go to the one that it ran in."
+            )
 
 
 def _of_suites(results: Pair, made: tuple[RecordedPlan, RecordedPlan], store: Path | None) -> list[Explained]:
@@ -67,6 +80,9 @@ def _of_folders(results: Pair, made: tuple[RecordedFolders, RecordedFolders], st
     from ivbench.run import RichReporter
 
     old, new = made
+    if not set(old.request.metrics) & set(new.request.metrics):
+        had = (", ".join(one.request.metrics) for one in made)
+        raise ConfigError("the files share no metric: old has {}, new has {}.".format(*had))
     reporter = RichReporter(Console(stderr=True))
     with reporter.shown():
         kept = Store(store or new.store or default_store(), on_problem=reporter.say)

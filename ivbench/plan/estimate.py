@@ -103,12 +103,13 @@ def _feature_bytes(plan: Plan, tasks: list[ExtractTask]) -> int | None:
 
 
 def _dim(extractor: str) -> int | None:
-    """Features of a frame or a clip, as the card or the registered class says; else None."""
+    """Features of a frame or a clip, as the card or the registered class itself says; else None."""
     card = find_card(extractor)
     if card is not None:
         return card.config.feature_dim
     known = extractor in registry.names("extractor")
-    return getattr(registry.load("extractor", extractor), "dim", None) if known else None
+    dim = getattr(registry.load("extractor", extractor), "dim", None) if known else None
+    return dim if isinstance(dim, int) else None
 
 
 def _sampling_seconds(plan: Plan, tasks: list[SampleTask], rates: Rates) -> tuple[float | None, bool]:

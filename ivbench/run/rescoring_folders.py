@@ -90,12 +90,13 @@ def rescored_folders(
 
 
 def videos_in_words(folder: Path) -> str:
-    """A folder's name, and a digest of what its videos hold, whatever they are called.
+    """A folder's name, and a digest of what its videos hold and are called: captions and the first N go by names.
 
     Raises:
         MissingFileError: no such folder, or nothing in it.
     """
-    return f"{folder.name or folder}, videos {digest(sorted(item.digest for item in find_items(folder)))[:8]}"
+    held = [[item.path.relative_to(folder).as_posix(), item.digest] for item in find_items(folder)]
+    return f"{folder.name or folder}, videos {digest(held)[:8]}"
 
 
 def _weights(request: FolderRequest, metric: Metric[Any]) -> dict[str, Path | None]:
@@ -114,7 +115,8 @@ def _named_weights(weights: Mapping[str, Path | None]) -> Named:
     for path in there.values():
         if not path.exists():
             raise MissingFileError(f"{path} is not there, which the recorded command names with --weights.")
-    return Named(", ".join(f"{name} {content_digest(path)[:8]}" for name, path in there.items()), there)
+    words = ", ".join(f"{name} {content_digest(path)[:8]}" for name, path in there.items())
+    return Named(words or "the profile's own", there)
 
 
 def _reference(path: Path | None) -> Named | None:

@@ -21,6 +21,7 @@ from ivbench.results.store import Store
 from ivbench.run import Silent
 from ivbench.run.folder_extraction import Choices
 from ivbench.run.folder_scoring import FolderRequest, folder_score
+from ivbench.run.rescoring_folders import folder_choices, videos_in_words
 from tests.peers.material import i3d_file, inception_file, stylegan_file, write_images, write_videos
 
 
@@ -162,6 +163,38 @@ def test_what_cannot_be_explained_is_said_in_a_line(folder: Path, capsys: pytest
     record = json.loads((folder / "one" / "results.json").read_text())
     (folder / "of-suite.json").write_text(json.dumps({**record, "command": "ivbench run --suite quick"}))
     (folder / "gone.json").write_text(json.dumps({**record, "command": record["command"].replace(" gen ", " lost ")}))
-    for other, said in (("of-suite.json", "plans something else now"), ("gone.json", "lost")):
+    for other, said in (
+        ("of-suite.json", "plans something else now"),
+        ("gone.json", "lost is not there, which the command of gone.json"),
+    ):
         assert run(folder, "compare", "one", other, "--explain") == 2
         assert said in capsys.readouterr().err
+
+
+def test_files_without_a_common_metric_say_which_they_have(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scored(folder, "fid", "--profile", "pytorch-fid", *IMAGES)
+    scored(folder, "kid", "--profile", "pytorch-fid", "--metrics", "kid", *IMAGES)
+    assert run(folder, "compare", "fid", "kid", "--explain") == 2
+    assert "share no metric: old has frame_fid, new has kid." in capsys.readouterr().err
+
+
+def test_other_names_of_equal_files_are_other_videos(folder: Path) -> None:
+    """Captions go by names, and so does what the first videos are."""
+    before = videos_in_words(folder / "gen")
+    shutil.copytree(folder / "gen", folder / "swapped" / "gen")
+    first, second, *_ = sorted((folder / "swapped" / "gen").iterdir())
+    first.rename(first.with_name("kept.png"))
+    second.rename(first)
+    (first.with_name("kept.png")).rename(second)
+    assert videos_in_words(folder / "swapped" / "gen") != before
+    assert videos_in_words(folder / "gen") == before
+
+
+def test_weights_that_a_profile_names_itself_have_words_too(folder: Path) -> None:
+    def choices(**weights: Path) -> str:
+        given = Choices(profile("hessel-clipscore"), weights)
+        request = FolderRequest(folder / "gen", None, ("clip_score",), given, "names")
+        return str(folder_choices(request, "clip_score", request)["weights"])
+
+    assert choices() == "the profile's own"
+    assert choices(clip=folder / "inception.pth").startswith("clip ")

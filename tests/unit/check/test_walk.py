@@ -9,7 +9,7 @@ import pytest
 
 from ivbench.check.walk import Choices, Side, Step, walk
 from ivbench.config import Network, Profile, ResizeStep, Subsets, profile
-from ivbench.errors import ConfigError
+from ivbench.errors import ConfigError, MissingFileError
 from ivbench.metrics.protocol import Protocol
 from ivbench.results.schema import Counts, Score
 
@@ -104,6 +104,22 @@ def test_choices_that_are_refused_alone_go_together_and_no_more_of_them_than_it_
         ("profile.frames.name, profile.frames.tap", "a, x", "b, y"),
         ("profile.ddof", "1", "0"),
     ]
+
+
+class NotThere(Formula):
+    """The pairs of network and tap that neither side has are weights that nobody has fetched."""
+
+    def rescored(self, choices: Choices, everywhere: bool = False) -> Score | None:
+        try:
+            return super().rescored(choices, everywhere)
+        except ConfigError as error:
+            raise MissingFileError(str(error)) from error
+
+
+def test_weights_between_that_are_not_on_this_machine_are_passed_by() -> None:
+    old = NotThere(under(frames=Network(name="a", tap="x", scale="tf")).profile)
+    new = NotThere(under(frames=Network(name="b", tap="y", scale="tf")).profile)
+    assert [step.choice for step in steps(old, new)] == ["profile.frames.name, profile.frames.tap"]
 
 
 @pytest.mark.parametrize("backwards", [False, True])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ivbench import registry
 from ivbench.config import SuiteConfig, parse_cascade, parse_suite, read_suite
 from ivbench.data.shapes import prompts as shapes_prompts
 from ivbench.errors import ConfigError, MissingFileError
@@ -315,6 +316,23 @@ def test_quick_samples_in_two_minutes_at_the_promised_speed(source: CascadeSourc
     assert each > 0
     assert left.seconds["sampling"] is not None
     assert 1 < left.seconds["sampling"] < 120
+
+
+class OfItsOwn:
+    """An extractor of another package that says its features only as an object."""
+
+    @property
+    def dim(self) -> int:
+        return 7
+
+
+def test_features_are_of_unknown_size_where_only_an_object_says_how_many(
+    suite: SuiteConfig, source: CascadeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ivbench.registry.names", lambda kind: ["v", "c"])
+    load = registry.load
+    monkeypatch.setattr("ivbench.registry.load", lambda kind, name: OfItsOwn if name in "vc" else load(kind, name))
+    assert estimate(plan(suite, source), Store(tmp_path)).feature_bytes is None
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (16, [16]), (17, [16, 1]), (48, [16, 16, 16])])

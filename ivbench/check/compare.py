@@ -97,7 +97,8 @@ class Comparison:
 def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
     """Set two results files against each other.
 
-    Cells are matched by their label, scores by their metric, extractor and profile.
+    Cells are matched by their label, scores by their metric, extractor and profile. A metric that each file has under a
+    profile that the other lacks has another protocol in the two files.
 
     Args:
         old, new: whole files.
@@ -163,14 +164,23 @@ def _measure(score: Score) -> tuple[str, str]:
 
 
 def _scores(old: Cell, new: Cell) -> Iterator[tuple[Score, Score]]:
-    found = {_measure(score): score for score in new.scores}
+    found = _counterparts(old, new)
     return ((score, found[_measure(score)]) for score in old.scores if _measure(score) in found)
+
+
+def _counterparts(old: Cell, new: Cell) -> dict[tuple[str, str], Score]:
+    """What NEW has for each of OLD's measures; of a profile that only OLD has, the one that only NEW has."""
+    own = {_measure(score): score for score in new.scores}
+    known = {_measure(score) for score in old.scores}
+    others = {score.label: score for measured, score in own.items() if measured not in known}
+    found = {measured: own.get(measured, others.get(measured[0])) for measured in known}
+    return {measured: score for measured, score in found.items() if score is not None}
 
 
 def _lacking(old: Cell, new: Cell) -> list[str]:
     if new.problem:
         return [f"{old.label}: stopped: {new.problem}"]
-    found = {_measure(score) for score in new.scores}
+    found = _counterparts(old, new)
     return [f"{old.label}: no {score.label}" for score in old.scores if _measure(score) not in found]
 
 

@@ -87,6 +87,20 @@ def test_a_score_that_decides_nothing_stays_undecided() -> None:
     assert compare(results({"a": [old]}), results({"a": [new]})).changes[0].verdict == "undecided"
 
 
+def test_a_profile_that_the_other_file_lacks_is_another_protocol_and_no_missing_metric() -> None:
+    other = mean_score(VALUES, protocol="clip_score/theirs@1+cc", fields={"prompts": "p", "generated": 120})
+    files = results({"a": [mean_score(VALUES)]}), results({"a": [other]})
+    with pytest.raises(ProtocolError, match=r"profile \(ivbench@1 / theirs@1\)"):
+        compare(*files)
+    found = compare(*files, refuse=False)
+    assert found.missing == ()
+    assert len(found.conflicts) == 1
+
+    both = results({"a": [mean_score(VALUES), other]})
+    assert compare(both, files[1]).missing == (f"a: no {CLIP}",)
+    assert len(compare(files[1], both).changes) == 1
+
+
 def test_two_protocols_are_refused_and_the_field_is_named() -> None:
     other = mean_score(VALUES, protocol="clip_score/ivbench@1+cc", fields={"prompts": "q", "generated": 120})
     with pytest.raises(ProtocolError, match=r"prompts \(p / q\)"):

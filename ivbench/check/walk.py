@@ -110,8 +110,11 @@ def walk(before: Side, after: Side) -> Iterator[Step]:
         yield Step(said, *_words_of([_PROFILE], before.choices, goal), value, 0.0, {})
     if pending:
         words = _words_of(pending, now, goal)
-        yield _step(", ".join(pending), words, value, after.score.value, last or before.score, after.score)
-    elif last is not None and not _near(value, after.score.value):
+        there = goal["videos"].rescored(goal)
+        reached = after.score if there is None or _near(there.value, after.score.value) else there
+        yield _step(", ".join(pending), words, value, reached.value, last or before.score, reached)
+        last, value = reached, reached.value
+    if last is not None and not _near(value, after.score.value):
         said = _moved("not explained", last, after.score)
         yield _step(said, _ANEW[::-1], value, after.score.value, last, after.score)
 

@@ -116,10 +116,23 @@ class NotThere(Formula):
             raise MissingFileError(str(error)) from error
 
 
+class Gone(NotThere):
+    """It was scored once, by weights that are not there any more."""
+
+    score = _score(PLAIN, (0,))  # type: ignore[assignment]  # a record
+
+
 def test_weights_between_that_are_not_on_this_machine_are_passed_by() -> None:
     old = NotThere(under(frames=Network(name="a", tap="x", scale="tf")).profile)
     new = NotThere(under(frames=Network(name="b", tap="y", scale="tf")).profile)
     assert [step.choice for step in steps(old, new)] == ["profile.frames.name, profile.frames.tap"]
+
+
+def test_a_goal_that_is_not_on_this_machine_is_an_error_and_no_step() -> None:
+    old = NotThere(under(frames=Network(name="a", tap="x", scale="tf")).profile)
+    gone = Gone(under(frames=Network(name="c", tap="z", scale="tf")).profile)
+    with pytest.raises(MissingFileError, match='c has no output "z"'):
+        list(walk(old, gone))
 
 
 @pytest.mark.parametrize("backwards", [False, True])

@@ -69,7 +69,7 @@ class Comparison:
         changes: in the order of the old file.
         missing: "cell: what" of the old file that the new one lacks, with the reason: a cell, a metric, a prompt. Also
             cells that only the new file has, where they stopped.
-        added: labels of cells that only the new file has.
+        added: labels of cells that only the new file has, and "cell: metric" of metrics that only its cell has.
         cells: labels of the old file's cells.
         prompts: of both suites.
         conflicts: "cell: why" of scores that have other protocols in the two files, where these are not refused.
@@ -135,9 +135,10 @@ def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
             missing += _lacking_prompts(cell, a, b)
             changes.append(Change(cell.label, a, b, paired(b, a), same_noise and not differing, differing))
     known = tuple(cell.label for cell in old.cells)
-    added = tuple(label for label in cells if label not in known)
-    missing += [f"{label}: stopped: {cells[label].problem}" for label in added if cells[label].problem]
-    said = tuple(missing), added, known, len(old.suite.prompts), tuple(conflicts), tuple(altered)
+    new_cells = [label for label in cells if label not in known]
+    missing += [f"{label}: stopped: {cells[label].problem}" for label in new_cells if cells[label].problem]
+    more = [f"{cell.label}: {score.label}" for cell in shared for score in _added(cell, cells[cell.label])]
+    said = tuple(missing), (*new_cells, *more), known, len(old.suite.prompts), tuple(conflicts), tuple(altered)
     return Comparison(tuple(changes), *said, old.suite.seeds == new.suite.seeds, same_noise)
 
 
@@ -175,6 +176,12 @@ def _counterparts(old: Cell, new: Cell) -> dict[tuple[str, str], Score]:
     others = {score.label: score for measured, score in own.items() if measured not in known}
     found = {measured: own.get(measured, others.get(measured[0])) for measured in known}
     return {measured: score for measured, score in found.items() if score is not None}
+
+
+def _added(old: Cell, new: Cell) -> list[Score]:
+    """What only NEW has."""
+    matched = [id(score) for score in _counterparts(old, new).values()]
+    return [score for score in new.scores if id(score) not in matched]
 
 
 def _lacking(old: Cell, new: Cell) -> list[str]:

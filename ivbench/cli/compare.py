@@ -82,7 +82,10 @@ def show_changes(comparison: Comparison, results: tuple[Results, Results]) -> No
     click.echo(f"old  {old.cascade.name} on {old.suite.name}, {old.created}, cascade {old.cascade.digest[:12]}")
     click.echo(f"new  {new.cascade.name} on {new.suite.name}, {new.created}, cascade {new.cascade.digest[:12]}")
     noise = " and noise" if comparison.same_noise else "" if comparison.same_seeds else "; the seeds differ"
-    click.echo(f"{len(old.suite.prompts)} prompts, paired by prompt{noise}\n")
+    if old.suite.prompts:
+        click.echo(f"{len(old.suite.prompts)} prompts, paired by prompt{noise}\n")
+    else:
+        click.echo("folders of videos: paired by caption where there are captions, else two sets without pairs\n")
     columns, rows = change_rows(comparison)
     print_rows(columns, rows, right=columns[2:-1])
     for line in comparison.missing:

@@ -26,6 +26,7 @@ from ivbench.metrics.texts import Texts
 from ivbench.results.schema import Counts, Interval, RunScore, Score
 
 __all__ = [
+    "NO_PROMPTS",
     "Batch",
     "Conditions",
     "Evidence",
@@ -93,6 +94,10 @@ class Reference:
     rows: NDArray[np.floating] | None = None
 
 
+NO_PROMPTS = "none"
+"""The prompts of videos without captions."""
+
+
 @dataclass(frozen=True, eq=False)
 class Conditions:
     """All but the features that decides a number.
@@ -101,7 +106,7 @@ class Conditions:
         source: the extractor.
         profile: the preset of choices.
         frames, fps, height, width: of the scored videos; None where they differ, or are not known.
-        prompts: digest of the prompt set.
+        prompts: digest of the prompt set, or `NO_PROMPTS`: then every video is its own unit, 0, 1, 2, ...
         num_prompts: prompts of the suite; indices lie in [0, num_prompts).
         clip: which frames of a longer video are scored.
         reference: needed by metrics that compare with real clips.
@@ -331,11 +336,17 @@ def run_scores(seeds: Sequence[int], values: Array) -> list[RunScore]:
     return [RunScore(seed=seed, value=value) for seed, value in pairs if np.isfinite(value)]
 
 
-def few_prompts(count: int) -> list[str]:
-    """A note where too few prompts stand behind an interval for it to decide anything; else none."""
+def few_prompts(count: int, prompts: str = "") -> list[str]:
+    """A note where too few prompts stand behind an interval for it to decide anything; else none.
+
+    Args:
+        count: of prompts, or of videos where there are none.
+        prompts: their digest, or `NO_PROMPTS`.
+    """
     if count >= FEWEST_PROMPTS:
         return []
-    return [f"{count} prompts: at least {FEWEST_PROMPTS} are needed to decide anything"]
+    what = "videos" if prompts == NO_PROMPTS else "prompts"
+    return [f"{count} {what}: at least {FEWEST_PROMPTS} are needed to decide anything"]
 
 
 def or_none(values: Array) -> list[float | None]:

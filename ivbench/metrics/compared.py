@@ -177,7 +177,7 @@ class ComparedMetric(Metric[ComparedEvidence]):
 
     def _judge(self, conditions: Conditions, dim: int, used: int) -> tuple[bool, list[str]]:
         """(whether a score of so many videos decides, what is to be said of it)."""
-        few = few_prompts(conditions.num_prompts)
+        few = few_prompts(conditions.num_prompts, conditions.prompts)
         return not few, [*self._floor_notes(conditions, used), *few]
 
     def _floor_notes(self, conditions: Conditions, used: int) -> list[str]:

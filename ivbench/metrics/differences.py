@@ -1,6 +1,7 @@
-"""Paired differences of two scores of one protocol, from their records alone: no features, no store.
+"""Differences of two scores of one protocol, from their records alone: no features, no store.
 
-The same prompts stand on both sides; cells of one suite share their noise too.
+The same prompts stand on both sides, and pairs are set against each other; cells of one suite share their noise too.
+Videos of folders that have no captions are no pairs: each side then has its own error.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ivbench.errors import ConfigError
-from ivbench.metrics.base import or_none
+from ivbench.metrics.base import NO_PROMPTS, or_none
 from ivbench.metrics.influence import Influence, noise_variance, student_interval
 from ivbench.metrics.intervals import bootstrap_interval
 from ivbench.metrics.protocol import require_same_protocol
@@ -25,11 +26,11 @@ __all__ = ["Paired", "difference", "paired"]
 
 @dataclass(frozen=True)
 class Paired:
-    """A paired difference and how sure it is.
+    """A difference and how sure it is.
 
     Attributes:
         value: a minus b.
-        error: its standard error: of a mean over prompts, of a Frechet metric over noise.
+        error: its standard error: of a mean over prompts, of a Frechet metric over noise, of unpaired videos over both.
         units: degrees of freedom and one more: of a mean the prompts that stand behind it.
         interval: 95 %.
         decisive: both scores decide.
@@ -79,10 +80,11 @@ def difference(a: str, score_a: Score, b: str, score_b: Score) -> Difference | N
 
 
 def paired(a: Score, b: Score) -> Paired | None:
-    """The paired difference a minus b; None where too few prompts leave no interval.
+    """The difference a minus b; None where too few prompts leave no interval.
 
     A mean: over the prompts that both have, by cluster bootstrap. A Frechet metric: the difference of the pooled
-    values, with the prompts held fixed, by the noise between runs; with one run, over groups of prompts.
+    values, with the prompts held fixed, by the noise between runs; with one run, over groups of prompts. Without
+    prompts: of two sets of videos, by the errors of both (Welch 1947).
 
     Raises:
         ProtocolError: the scores have different protocols; names the fields.
@@ -90,6 +92,8 @@ def paired(a: Score, b: Score) -> Paired | None:
     """
     require_same_protocol(a, b)
     decisive = a.decisive and b.decisive
+    if a.fields.get("prompts") == NO_PROMPTS:
+        return _unpaired(a, b, decisive)
     if a.by_prompt and b.by_prompt:
         of_prompts = _by_prompt(a, b)
         values = of_prompts[np.isfinite(of_prompts)]
@@ -105,6 +109,32 @@ def paired(a: Score, b: Score) -> Paired | None:
     error, freedom, method = found
     value = a.value - b.value
     return Paired(value, error, freedom + 1, student_interval(value, error, freedom, method), decisive)
+
+
+def _unpaired(a: Score, b: Score, decisive: bool) -> Paired | None:
+    sides = [_own_error(score) for score in (a, b)]
+    if any(side is None for side in sides):
+        return None
+    parts = [(error**2, freedom) for error, freedom in filter(None, sides)]
+    variance = sum(part for part, _ in parts)
+    spread = sum(part**2 / freedom for part, freedom in parts)
+    freedom = math.floor(variance**2 / spread) if spread else min(freedom for _, freedom in parts)
+    error, value = math.sqrt(variance), a.value - b.value
+    how = "two sets of videos that are no pairs, by the errors of both; reference held fixed"
+    return Paired(value, error, freedom + 1, student_interval(value, error, freedom, how), decisive)
+
+
+def _own_error(score: Score) -> tuple[float, int] | None:
+    """(standard error over videos, degrees of freedom); None where there are too few."""
+    if score.by_prompt:
+        rows = _mean(np.array(score.by_prompt, np.float64))
+        values = rows[np.isfinite(rows)]
+        return (float(values.std(ddof=1)) / math.sqrt(len(values)), len(values) - 1) if len(values) > 1 else None
+    first = np.array(score.influence, np.float64)
+    if first.ndim != 2:
+        return None
+    own = Influence(first, score.interaction, score.curvature)
+    return (own.error, own.units - 1) if own.units > 1 else None
 
 
 def _by_prompt(a: Score, b: Score) -> Array:

@@ -150,5 +150,5 @@ class FrechetMetric(ComparedMetric):
             notes.append(
                 f"bias-dominated: {fewest} videos for {dim} feature dimensions; {needed} are needed to decide anything"
             )
-        few = few_prompts(conditions.num_prompts)
+        few = few_prompts(conditions.num_prompts, conditions.prompts)
         return fewest >= needed and not few, [*notes, *self._floor_notes(conditions, used), *few]

@@ -152,7 +152,7 @@ class MeanMetric(Metric[MeanEvidence]):
             ),
             {**self._context(evidence, conditions), **(context or {})},
             not few_prompts(len(means)),
-            [*self._notes(evidence, conditions), *few_prompts(len(means))],
+            [*self._notes(evidence, conditions), *few_prompts(len(means), conditions.prompts)],
         )
         return record.model_copy(update={"by_prompt": [or_none(row) for row in by_prompt]})
 

@@ -53,6 +53,7 @@ class Extraction:
     """
 
     def __init__(self, choices: Choices, store: Store, reporter: Reporter) -> None:
+        _require_device(choices.device)
         self.profile = choices.profile
         self.store = store
         self._choices, self._reporter = choices, reporter
@@ -151,6 +152,13 @@ class Extraction:
                 f'profile "{self.profile.name}" names no CLIP model. Name another profile, or an extractor of the zoo.'
             )
         return load_clip(choice, self._choices.weights.get("clip"), self._choices.device, fetch=self._reporter.say)
+
+
+def _require_device(name: str) -> None:
+    if name != "cpu":
+        from ivbench.backends.torch_backend import available_device
+
+        available_device(name)
 
 
 def clip_in_words(choice: ClipChoice | None) -> str:

@@ -26,7 +26,7 @@ from ivbench.metrics import (
     Reference,
     Texts,
 )
-from ivbench.metrics.base import ExtractorKind
+from ivbench.metrics.base import NO_PROMPTS, ExtractorKind
 from ivbench.metrics.clip_score import CLIPScore
 from ivbench.metrics.r_precision import RPrecision
 from ivbench.metrics.statistics_files import (
@@ -285,7 +285,7 @@ class _Scoring:
             fps=generated.common("fps"),
             height=generated.common("height"),
             width=generated.common("width"),
-            prompts="none" if texts is None else digest(list(texts.captions)),
+            prompts=NO_PROMPTS if texts is None else digest(list(texts.captions)),
             num_prompts=len(generated.items) if texts is None else len(texts.captions),
             clip=clip_in_words(self.extraction.clip(kind)),
             reference=reference,

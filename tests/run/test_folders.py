@@ -212,6 +212,7 @@ def test_two_results_are_compared_and_reported(tmp_path: Path) -> None:
     for arguments in (["compare", "a-out", "b-out"], ["report", "a-out", "--no-open"]):
         done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        assert "prompts" not in done.stdout
     assert "FVD [video-probe]" in (tmp_path / "a-out" / "report.html").read_text()
 
 
@@ -226,6 +227,7 @@ def test_two_results_are_compared_and_reported(tmp_path: Path) -> None:
         (["--generated", "gen", "--reference", "ref", "--weights", "x"], "NETWORK=FILE is expected"),
         (["--generated", "gen", "--reference", "ref", "--metrics", "fdv"], 'Did you mean "fvd"?'),
         (["--generated", "gen", "--reference", "ref"], 'profile "ivbench" says nothing of metrics on frames'),
+        (["--generated", "gen", "--reference", "ref", "--device", "cuda:99"], 'device "cuda:99" cannot be used'),
     ],
 )
 def test_the_commands_mistakes_are_one_line(arguments: list[str], said: str, tmp_path: Path) -> None:

@@ -115,6 +115,15 @@ def test_what_one_file_lacks_is_listed() -> None:
     assert comparison.added == ("c",)
 
 
+def test_a_metric_that_only_the_new_cell_has_is_named() -> None:
+    old, new = (
+        results({"a": [mean_score(VALUES)]}),
+        results({"a": [mean_score(VALUES), frechet_score(10.0, INFLUENCE)]}),
+    )
+    assert compare(old, new).added == (f"a: {FVD}",)
+    assert compare(new, old).missing == (f"a: no {FVD}",)
+
+
 def test_files_without_a_common_cell_are_refused() -> None:
     with pytest.raises(ConfigError, match='share no cell: old has "a", new has "b"'):
         compare(results({"a": []}), results({"b": []}))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ivbench import registry
 from ivbench.config import profile
@@ -20,6 +21,7 @@ from ivbench.metrics import (
     frechet_distance,
     frechet_distance_of_features,
 )
+from ivbench.metrics.base import NO_PROMPTS
 from ivbench.metrics.differences import difference, paired
 from ivbench.metrics.intervals import group_of_prompts
 from ivbench.results.schema import RunScore, Score
@@ -390,3 +392,38 @@ def test_given_context_stands_in_the_record() -> None:
     metric, chosen = registry.load("metric", "clip_score")(), setting("clip_score")
     record = metric.score(scored("clip_score").evidence, chosen, [0, 1], context={"ground_truth": 30.0})
     assert record.context["ground_truth"] == 30.0
+
+
+def unpaired(name: str, features: np.ndarray) -> Score:
+    """The score of videos of a folder, without captions."""
+    metric, chosen = registry.load("metric", name)(), setting(name, prompts=NO_PROMPTS, num_prompts=len(features[0]))
+    return metric.score(metric.gather(batches(features), chosen), chosen, [0])
+
+
+@pytest.mark.parametrize("name", ["fvd", "density"])
+def test_videos_without_prompts_are_no_pairs(name: str) -> None:
+    """The order of either side changes nothing, and the error is that of two independent sets."""
+    one, other = cell(name, 0.3, 1)[:1], cell(name, 0.6, 2)[:1]
+    a, b = unpaired(name, one), unpaired(name, other)
+    found, turned = paired(a, b), paired(a, unpaired(name, other[:, ::-1].copy()))
+    assert found is not None
+    assert turned is not None
+    assert found.value == pytest.approx(a.value - b.value)
+    assert found.interval.method.startswith("two sets of videos that are no pairs")
+    assert (turned.value, turned.error) == pytest.approx(
+        (found.value, found.error), rel=0.35 if name == "fvd" else 1e-9
+    )
+    assert found.by_prompt == ()
+    same = paired(a, a)
+    assert same is not None
+    assert same.value == 0
+    assert same.interval.high > 0 > same.interval.low
+
+
+def test_of_means_the_error_is_welchs() -> None:
+    a, b = (unpaired("density", cell("density", shift, seed)[:1]) for shift, seed in ((0.3, 1), (0.6, 2)))
+    values = [np.array(score.by_prompt[0]) for score in (a, b)]
+    found = paired(a, b)
+    expected = stats.ttest_ind(*values, equal_var=False).confidence_interval(0.95)
+    assert found is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx(expected, rel=1e-2)  # degrees are rounded down

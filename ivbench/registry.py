@@ -18,6 +18,7 @@ __all__ = ["added", "load", "names", "target"]
 
 _BUILTIN: dict[str, dict[str, str]] = {
     "schedule": {
+        "beta_linear": "ivbench.diffusion.schedule:BetaLinearSchedule",
         "cosine": "ivbench.diffusion.schedule:CosineSchedule",
         "linear": "ivbench.diffusion.schedule:LinearSchedule",
         "sigmoid": "ivbench.diffusion.schedule:SigmoidSchedule",

@@ -38,6 +38,7 @@ from ivbench.diffusion.parameterization import (
 )
 from ivbench.diffusion.samplers import DDIM, Ancestral, Coefficients, DenoiseX, Heun, Sampler, Step, Stochastic
 from ivbench.diffusion.schedule import (
+    BetaLinearSchedule,
     CosineSchedule,
     LinearSchedule,
     Schedule,
@@ -52,6 +53,7 @@ __all__ = [
     "DDIM",
     "Ancestral",
     "Array",
+    "BetaLinearSchedule",
     "Coefficients",
     "Constant",
     "CosineSchedule",

@@ -15,7 +15,16 @@ from array_api_compat import array_namespace
 from ivbench.diffusion.arrays import Array
 from ivbench.errors import ConfigError
 
-__all__ = ["CosineSchedule", "LinearSchedule", "Schedule", "SigmoidSchedule", "alpha", "sigma", "sigma_ratio"]
+__all__ = [
+    "BetaLinearSchedule",
+    "CosineSchedule",
+    "LinearSchedule",
+    "Schedule",
+    "SigmoidSchedule",
+    "alpha",
+    "sigma",
+    "sigma_ratio",
+]
 
 _ROUNDING = 1e-6
 
@@ -198,6 +207,44 @@ class SigmoidSchedule:
         mid = low + (high - low) * (most - _sigmoid(logsnr)) / (most - least)
         u = self.tau * (math.log(mid) - math.log1p(-mid))
         return _clip((u - self.start) / (self.end - self.start), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class BetaLinearSchedule:
+    """DDPM's noise, whose variance beta grows linearly with time: alpha^2(t) = exp(-(b + (B - b) t^2)).
+
+    lambda(t) = -log(exp(b + (B - b) t^2) - 1), b = log(1 + exp(-logsnr_max)), B = log(1 + exp(-logsnr_min)).
+    The ends 9.2103 and -10.0001 nats make it -log(exp(1e-4 + 10 t^2) - 1): the "linear" of imagen-pytorch.
+
+    Args:
+        logsnr_min: nats: log SNR at t = 1.
+        logsnr_max: nats: log SNR at t = 0.
+
+    Raises:
+        ConfigError: a number is not finite, or logsnr_min >= logsnr_max.
+
+    Source: Ho et al. 2020 (2006.11239), section 4; in continuous time as in crowsonkb/v-diffusion-pytorch, "ddpm".
+    """
+
+    logsnr_min: float = -20.0
+    logsnr_max: float = 20.0
+
+    def __post_init__(self) -> None:
+        _require_range(self.logsnr_min, self.logsnr_max)
+
+    def logsnr(self, t: float) -> float:
+        """Log SNR in nats at time t in [0, 1]."""
+        least, most = self._exponents()
+        return -math.log(math.expm1(least + (most - least) * _unit_time(t) ** 2))
+
+    def time(self, logsnr: float) -> float:
+        """The time in [0, 1] of a log SNR: t^2 = (log(1 + exp(-logsnr)) - b) / (B - b)."""
+        logsnr = _within(logsnr, self.logsnr_min, self.logsnr_max)
+        least, most = self._exponents()
+        return math.sqrt(_clip((_softplus(-logsnr) - least) / (most - least), 0.0, 1.0))
+
+    def _exponents(self) -> tuple[float, float]:
+        return _softplus(-self.logsnr_max), _softplus(-self.logsnr_min)
 
 
 def _sigmoid(x: float) -> float:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ivbench.diffusion import (
+    BetaLinearSchedule,
     CosineSchedule,
     LinearSchedule,
     Oscillating,
@@ -88,7 +89,10 @@ def test_dynamic_thresholding_keeps_the_order_of_values(x: Any, percentile: floa
         assert (np.diff(in_order) >= 0.0).all()
 
 
-@pytest.mark.parametrize("schedule", [CosineSchedule(shift=-1.5), LinearSchedule(-8.0, 12.0), SigmoidSchedule()])
+@pytest.mark.parametrize(
+    "schedule",
+    [BetaLinearSchedule(-10.0, 9.2), CosineSchedule(shift=-1.5), LinearSchedule(-8.0, 12.0), SigmoidSchedule()],
+)
 @few
 @given(t=TIME)
 def test_the_time_of_a_log_snr_is_its_time(schedule: Any, t: float) -> None:

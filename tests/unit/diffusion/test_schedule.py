@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from ivbench import registry
-from ivbench.diffusion import CosineSchedule, LinearSchedule, SigmoidSchedule, alpha, sigma, sigma_ratio
+from ivbench.diffusion import (
+    BetaLinearSchedule,
+    CosineSchedule,
+    LinearSchedule,
+    SigmoidSchedule,
+    alpha,
+    sigma,
+    sigma_ratio,
+)
 from ivbench.errors import ConfigError
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[2] / "golden" / "schedule.json").read_text())
@@ -51,6 +59,19 @@ def test_without_ends_the_cosine_schedule_is_a_cosine() -> None:
     assert alpha(schedule.logsnr(0.2)) == pytest.approx(math.cos(0.1 * math.pi), abs=1e-12)
 
 
+DDPM = BetaLinearSchedule(-math.log(math.expm1(10.0001)), -math.log(math.expm1(1e-4)))
+
+
+def test_beta_linear_is_the_published_formula_in_continuous_time() -> None:
+    for t in np.linspace(0.0, 1.0, 41).tolist():
+        assert DDPM.logsnr(t) == pytest.approx(-math.log(math.expm1(1e-4 + 10 * t**2)), abs=1e-11)
+
+
+def test_beta_linear_is_about_the_product_of_ddpms_thousand_steps() -> None:
+    kept = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
+    assert [alpha(DDPM.logsnr(step / 1000)) ** 2 for step in range(1, 1001)] == pytest.approx(kept.tolist(), abs=0.02)
+
+
 @pytest.mark.parametrize("name", registry.names("schedule"))
 def test_every_registered_schedule_falls_strictly_and_inverts(name: str) -> None:
     schedule = registry.load("schedule", name)()
@@ -85,6 +106,7 @@ def test_a_schedule_refuses_times_and_log_snrs_outside_its_range(name: str) -> N
         (lambda: CosineSchedule(shift=math.inf), "must be finite"),
         (lambda: CosineSchedule(-2000.0, 20.0), "both within 60 nats of 0"),
         (lambda: LinearSchedule(1.0, -1.0), "logsnr_min 1 must be below"),
+        (lambda: BetaLinearSchedule(1.0, -1.0), "logsnr_min 1 must be below"),
         (lambda: LinearSchedule(math.nan, 1.0), "must be finite"),
         (lambda: SigmoidSchedule(start=2.0, end=1.0), "start 2 must be below end 1"),
         (lambda: SigmoidSchedule(tau=0.0), "tau is 0"),

@@ -1,7 +1,8 @@
 """The conditioning video: resize in space, fill in frames, on any array backend.
 
-Space: bilinear, half-pixel centres (paper, section 2.3: "bilinear"). Time: the input's frame i becomes frame k*i, the
-phase of frame skipping; what stands between is a repeat of it, or blank.
+Space: bilinear, half-pixel centres (paper, section 2.3: "bilinear"); nearest where another project's network was
+trained so. Time: the input's frame i becomes frame k*i, the phase of frame skipping; what stands between is a repeat of
+it, or blank.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def conditioning_video(low: Array, stage: StageSpec) -> Array:
             f'stage "{stage.name}" makes {stage.frames}x{stage.height}x{stage.width} (TxHxW) and cannot start from '
             f"{frames}x{height}x{width}: each must be a whole fraction. Put the stage that it was trained on before it."
         )
-    return upsample(fill_frames(low, stage.frames, stage.frame_filling), stage.height, stage.width)
+    resize = "bilinear" if stage.network is None else stage.network.resize
+    return upsample(fill_frames(low, stage.frames, stage.frame_filling), stage.height, stage.width, resize)
 
 
 def fill_frames(video: Array, frames: int, filling: str) -> Array:
@@ -73,12 +75,13 @@ def fill_frames(video: Array, frames: int, filling: str) -> Array:
     return xp.reshape(filled, (batch, frames, height, width, channels))
 
 
-def upsample(video: Array, height: int, width: int) -> Array:
-    """Bilinear upsampling with half-pixel centres and edges held, as two small matrix products.
+def upsample(video: Array, height: int, width: int, resize: str = "bilinear") -> Array:
+    """Bilinear upsampling with half-pixel centres and edges held, or nearest, as two small matrix products.
 
     Args:
         video: [B, T, H', W', C].
         height, width: at least H' and W'.
+        resize: bilinear or nearest.
 
     Returns:
         [B, T, height, width, C].
@@ -88,15 +91,18 @@ def upsample(video: Array, height: int, width: int) -> Array:
         return video
     xp = array_namespace(video)
     rows, columns = (
-        xp.asarray(_weights(n, m), dtype=video.dtype, device=device(video)) for n, m in ((h, height), (w, width))
+        xp.asarray(_weights(n, m, resize), dtype=video.dtype, device=device(video))
+        for n, m in ((h, height), (w, width))
     )
     tall = xp.matmul(rows, xp.reshape(video, (batch, frames, h, w * channels)))
     return xp.matmul(columns, xp.reshape(tall, (batch, frames, height, w, channels)))
 
 
 @cache
-def _weights(inputs: int, outputs: int) -> NDArray[np.float64]:
-    """[outputs, inputs]: each row the two weights of bilinear interpolation."""
+def _weights(inputs: int, outputs: int, resize: str) -> NDArray[np.float64]:
+    """[outputs, inputs]: each row the two weights of bilinear interpolation, or the one of the nearest."""
+    if resize == "nearest":
+        return np.eye(inputs)[np.arange(outputs) * inputs // outputs]
     place = np.clip((np.arange(outputs) + 0.5) * inputs / outputs - 0.5, 0, inputs - 1)
     left = np.minimum(place.astype(int), inputs - 1)
     right = np.minimum(left + 1, inputs - 1)

@@ -239,7 +239,7 @@ def _require_rows(stage: StageSpec, text: TextEmbeddings, keys: Sequence[NoiseKe
 def _conditioning(
     stage: StageSpec, settings: StageSettings, keys: Sequence[NoiseKey], low: Floats | None
 ) -> tuple[Floats | None, float | None]:
-    """The conditioning video, noised at the low resolution and then resized, and the log SNR that the net is told."""
+    """The conditioning video, noised and resized in the network's order, and the log SNR that the net is told."""
     if (low is None) != (stage.kind == "base"):
         needs = "starts from noise alone" if stage.kind == "base" else "needs the output of the stage before"
         raise ConfigError(f'stage "{stage.name}" is of kind {stage.kind} and {needs}.')
@@ -252,5 +252,7 @@ def _conditioning(
     if settings.augmentation_snr is None:
         return conditioning_video(low, stage), stage.logsnr_max
     level = logsnr_from_snr(settings.augmentation_snr)
-    noise = normal_batch([key.at("augment") for key in keys], low.shape[1:])
-    return conditioning_video(augment(low, noise, level), stage), level
+    after = stage.network is not None and stage.network.noise_after_resizing
+    video = conditioning_video(low, stage) if after else low
+    video = augment(video, normal_batch([key.at("augment") for key in keys], video.shape[1:]), level)
+    return video if after else conditioning_video(video, stage), level

@@ -1,6 +1,7 @@
 """Noise conditioning augmentation: the conditioning video is noised, and the model is told by how much.
 
-Ours: on the low-resolution input, before it is upsampled (unspecified by the paper).
+Ours: on the low-resolution input, before it is upsampled (unspecified by the paper). Where a network of another project
+was trained the other way round, its spec says so (`noise_after_resizing`).
 """
 
 from __future__ import annotations

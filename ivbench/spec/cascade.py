@@ -181,7 +181,10 @@ def _check_pair(before: StageSpec, stage: StageSpec) -> None:
         fits = stage.frames % before.frames == 0 and (stage.height, stage.width) == (before.height, before.width)
         need = f"a whole fraction of {stage.frames} frames of {stage.height}x{stage.width}"
     else:
-        fits = stage.frames == before.frames and stage.height % before.height == 0 and stage.width % before.width == 0
+        # A network of another project may raise frames and size at once; ours raise one a stage.
+        lengthens = stage.network is not None and stage.frames % before.frames == 0
+        fits = stage.frames == before.frames or lengthens
+        fits = fits and stage.height % before.height == 0 and stage.width % before.width == 0
         fits = fits and stage.height * before.width == stage.width * before.height
         need = f"{stage.frames} frames of a whole fraction of {stage.height}x{stage.width}"
     if not fits:

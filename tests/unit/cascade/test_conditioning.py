@@ -47,6 +47,20 @@ def test_upsample_is_bilinear_with_half_pixel_centres(h: int, w: int, up: int, a
     np.testing.assert_allclose(upsample(low.astype(np.float32), h * up, w * across).reshape(got.shape), got, atol=1e-6)
 
 
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.integers(1, 4))
+def test_upsample_repeats_the_nearest(h: int, w: int, up: int, across: int) -> None:
+    low = video(2, 3, h, w, 3)
+    np.testing.assert_array_equal(upsample(low, h * up, w * across, "nearest"), low.repeat(up, 2).repeat(across, 3))
+
+
+def test_a_network_of_another_project_says_how_its_conditioning_video_is_resized() -> None:
+    sizes = {"frames": 4, "height": 4, "width": 6, "fps": 6}
+    network = {"parameters": 1, "flops": 1, "resize": "nearest"}
+    own = StageSpec.model_validate({"name": "up", "kind": "ssr", "network": network, **sizes})
+    low = video(1, 2, 2, 3, 3)
+    np.testing.assert_array_equal(conditioning_video(low, own), low.repeat(2, 1).repeat(2, 2).repeat(2, 3))
+
+
 def test_upsample_keeps_a_constant() -> None:
     np.testing.assert_allclose(upsample(np.full((1, 1, 3, 5, 3), 0.25), 12, 20), 0.25, rtol=1e-15)
 

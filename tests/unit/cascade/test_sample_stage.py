@@ -266,6 +266,18 @@ def test_augmentation_noises_the_low_resolution_and_keeps_the_variance_rule() ->
     np.testing.assert_allclose(model.conditioned[0], expected, atol=1e-6)
 
 
+def test_a_network_may_have_its_conditioning_video_noised_after_it_is_resized() -> None:
+    network = {"parameters": 1, "flops": 1, "augmentation": True, "noise_after_resizing": True}
+    size = {"frames": 4, "height": 8, "width": 12, "fps": 3}
+    own = StageSpec.model_validate({"name": "ssr", "kind": "ssr", "network": network, **size})
+    model, video = GaussianModel(own), low(1)
+    sample_stage(model, settings_of(augmentation_snr=3.0), text(1), keys(1), video)
+    noise = normal(NoiseKey(7, "prompt-0", stage="ssr", purpose="augment"), own.shape)[None]
+    np.testing.assert_allclose(
+        model.conditioned[0], 0.75**0.5 * conditioning_video(video, own) + 0.5 * noise, atol=1e-6
+    )
+
+
 def test_without_augmentation_the_conditioning_video_is_clean() -> None:
     model, video = GaussianModel(stage("tsr", augmentation=False)), low()
     sample_stage(model, settings_of(), text(), keys(), video)

@@ -118,3 +118,18 @@ def test_a_cascade_begins_with_a_base() -> None:
 def test_a_stage_that_can_not_be_is_refused_with_the_reason(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         StageSpec.model_validate(wrong)
+
+
+def test_a_network_of_another_project_may_raise_frames_and_size_at_once() -> None:
+    last = stage("ssr1", 8, 12, 20, network={"parameters": 1, "flops": 1})
+    del last["unet"]
+    assert CascadeSpec.model_validate(cascade(BASE, last)).stages[-1].shape == (8, 12, 20, 3)
+    with pytest.raises(ValidationError, match="got 4x6x10 from base"):
+        CascadeSpec.model_validate(cascade(BASE, {**last, "frames": 6}))
+
+
+def test_what_a_network_does_not_say_is_no_part_of_what_identifies_it() -> None:
+    last = stage("base", 8, 12, 20, network={"parameters": 1, "flops": 1})
+    del last["unet"]
+    dumped = StageSpec.model_validate(last).model_dump(mode="json")["network"]
+    assert dumped == {"parameters": 1, "flops": 1, "augmentation": False, "multiple_of": 1}

@@ -26,6 +26,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
     "adapter": {
         "diffusers": "ivbench.adapters.diffusers_pipeline:DiffusersGenerator",
         "imagen-pytorch": "ivbench.adapters.imagen_pytorch_checkpoint:ImagenPytorchCheckpoint",
+        "imagen-pytorch-denoisers": "ivbench.adapters.imagen_pytorch_denoisers:ImagenPytorchDenoisers",
         "native": "ivbench.adapters.native:NativeCascade",
         "videos": "ivbench.adapters.videos:VideosFolder",
     },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,19 @@ class DenoiserCascade:
         self.card, self.device, self.zoo = card, device, zoo
         self.spec: CascadeSpec = card.cascade()
         self._models: dict[str, StageModel] = {}
+
+    @classmethod
+    def card_of(cls, source: str, size: Mapping[str, float]) -> Card:
+        """The card of the cascade that a file holds: a class that has this is a door, ADAPTER:SOURCE.
+
+        Args:
+            source: what stands after the colon.
+            size: `frames`, `height`, `width` and `fps` of the videos, as far as the suite asks for them.
+        """
+        raise ConfigError(
+            f"{cls.__name__} is the class of a cascade that a card describes. Give the card's folder, or a function "
+            "that returns the cascade."
+        )
 
     def denoiser(self, stage: str) -> Denoise:
         """A stage's network, loaded; see `Denoise`. Called once a stage.

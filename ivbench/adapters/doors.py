@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ivbench import registry
@@ -24,16 +26,19 @@ def is_door(name: str) -> bool:
     return _DOOR.match(name) is not None
 
 
-def open_door(name: str, device: str = "cpu", dtype: str = "float32") -> Generator | Card:
+def open_door(
+    name: str, device: str = "cpu", dtype: str = "float32", size: Mapping[str, float] = MappingProxyType({})
+) -> Generator | Card:
     """The generator that a name stands for; or the card, where it is a denoiser cascade that has one.
 
     `python:module:object`: the object is called with the device. `ADAPTER:WHAT`: the registered adapter is called with
-    WHAT and the device. One that lists `dtypes` gets the dtype too.
+    WHAT and the device. One that lists `dtypes` gets the dtype too. A denoiser cascade's class is asked for its card.
 
     Args:
         name: as above.
         device: where its networks run.
         dtype: what they compute in.
+        size: of the videos, as far as the suite asks for it: what a cascade in a file needs before it has a card.
 
     Raises:
         ConfigError: no such object or adapter, it is no generator, or it does not compute in that dtype.
@@ -46,6 +51,8 @@ def open_door(name: str, device: str = "cpu", dtype: str = "float32") -> Generat
     dtypes = getattr(make, "dtypes", ())
     if dtype not in (dtypes or ("float32",)):
         raise ConfigError(f"{name}: dtype is {dtype}. Allowed: {', '.join(dtypes) or 'float32'}.")
+    if inspect.isclass(make) and issubclass(make, DenoiserCascade):
+        return make.card_of(what, size)
     found = _made(make, (device,) if is_python else (what, device), (dtype,) if dtypes else (), name)
     if isinstance(found, DenoiserCascade):
         return found.card
@@ -73,11 +80,6 @@ def generator_source(generator: Generator, name: str) -> GeneratorSource:
 
 
 def _made(make: Any, arguments: tuple[str, ...], more: tuple[str, ...], name: str) -> Any:
-    if inspect.isclass(make) and issubclass(make, DenoiserCascade):
-        raise ConfigError(
-            f"{name} is the class of a cascade that a card describes. Give the card's folder, or a function that "
-            "returns the cascade."
-        )
     if not callable(make):
         raise ConfigError(f"{name} is a {type(make).__name__}. A class or function is needed: it gets the device.")
     try:

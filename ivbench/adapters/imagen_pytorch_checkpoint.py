@@ -6,10 +6,8 @@ prediction (`cfg_remove_parallel_component`).
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +16,22 @@ from numpy.typing import NDArray
 
 from ivbench import registry
 from ivbench.adapters.generator import Request
+from ivbench.adapters.imagen_pytorch_file import (
+    FPS,
+    FRAMES,
+    NOISE_LEVEL,
+    T5,
+    TOKENS,
+    averaged,
+    imagen_package,
+    imagen_params,
+    read_imagen,
+)
 from ivbench.config import digest, file_digest
-from ivbench.errors import ConfigError, MissingDependencyError, MissingFileError
+from ivbench.errors import ConfigError
 from ivbench.spec import GeneratorSpec, Scalar
 
 __all__ = ["ImagenPytorchCheckpoint"]
-
-_FRAMES, _FPS = 16, 8.0
-"""A checkpoint knows neither."""
-_TOKENS = 256
-_T5 = "google/t5-v1_1-base"
-"""Its default, as is the length."""
-_NOISE_LEVEL = 0.2
 
 
 class ImagenPytorchCheckpoint:
@@ -48,10 +50,8 @@ class ImagenPytorchCheckpoint:
     version = "1"
 
     def __init__(self, source: str, device: str = "cpu") -> None:
-        if find_spec("imagen_pytorch") is None:
-            raise MissingDependencyError("imagen-pytorch", "imagen-pytorch")
         self._path, self._device = Path(source).expanduser(), device
-        self._params = _params(self._read(), self._path)
+        self._params = imagen_params(read_imagen(self._path), self._path)
         self.description = "a video Imagen of imagen-pytorch, sampled by its own sample()"
         self.spec = self._spec()
 
@@ -69,18 +69,18 @@ class ImagenPytorchCheckpoint:
         from ivbench.backends.torch_backend import available_device
 
         available_device(self._device)
-        loaded = self._read()
+        loaded = read_imagen(self._path)
         try:
-            imagen = _package().ImagenConfig(**self._params).create()
+            imagen = imagen_package().ImagenConfig(**self._params).create()
             imagen.load_state_dict(loaded["model"])
             for place, unet in enumerate(imagen.unets):
-                averaged = _of_ema(loaded.get("ema", {}), place)
-                if averaged:
-                    unet.load_state_dict(averaged)
+                weights = averaged(loaded, place)
+                if weights:
+                    unet.load_state_dict(weights)
         except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ConfigError(f"{self._path} cannot be loaded: {' '.join(str(error).split())[:300]}.") from error
         self._imagen = imagen.to(self._device).eval()
-        self._encoder = registry.load("text_encoder", "t5")(self._text_encoder, max_length=_TOKENS, device=self._device)
+        self._encoder = registry.load("text_encoder", "t5")(self._text_encoder, max_length=TOKENS, device=self._device)
 
     def generate(self, request: Request) -> Sequence[Any]:
         """One video after the other: its sampler draws from torch's global generator, which is seeded for each."""
@@ -109,69 +109,23 @@ class ImagenPytorchCheckpoint:
 
     @property
     def _text_encoder(self) -> str:
-        return str(self._params.get("text_encoder_name", _T5))
-
-    def _read(self) -> Mapping[str, Any]:
-        import torch
-
-        if not self._path.is_file():
-            raise MissingFileError(f"{self._path} is not there. Give the file that ImagenTrainer.save wrote.")
-        try:
-            found = torch.load(self._path, map_location="cpu", weights_only=True, mmap=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-            raise ConfigError(
-                f"{self._path} is no checkpoint that can be read without running code. Save it again with "
-                "ImagenTrainer.save."
-            ) from error
-        return found if isinstance(found, dict) else {}
+        return str(self._params.get("text_encoder_name", T5))
 
     def _spec(self) -> GeneratorSpec:
         steps, side = self._params.get("timesteps", 1000), self._params["image_sizes"][-1]
         settings: dict[str, Scalar] = {
             "steps": steps if isinstance(steps, int) else int(steps[0]),
             "guidance": 0.0,
-            "lowres_sample_noise_level": float(self._params.get("lowres_sample_noise_level", _NOISE_LEVEL)),
+            "lowres_sample_noise_level": float(self._params.get("lowres_sample_noise_level", NOISE_LEVEL)),
             "cfg_remove_parallel_component": True,
             "cfg_keep_parallel_frac": 0.0,
         }
         return GeneratorSpec(
             name=self._path.stem.strip("-._") or "imagen",
-            frames=_FRAMES,
+            frames=FRAMES,
             height=side,
             width=side,
-            fps=_FPS,
+            fps=FPS,
             settings=settings,
             sizes=("frames", "fps"),
         )
-
-
-def _params(loaded: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    params, kind = loaded.get("imagen_params"), loaded.get("imagen_type")
-    if not isinstance(params, dict):
-        raise ConfigError(
-            f"{path} has no configuration. Build the Imagen by ImagenConfig(...).create() and save it with its trainer."
-        )
-    if kind != "original" or not params.get("video") or params.get("condition_on_text") is False:
-        raise ConfigError(
-            f"{path} is of the type {kind!r}, video: {bool(params.get('video'))}. An Imagen of the type 'original' is "
-            "needed, which makes videos from text."
-        )
-    return params
-
-
-def _of_ema(state: Mapping[str, Any], unet: int) -> dict[str, Any]:
-    """A U-Net's averaged weights; empty where there are none."""
-    prefix = f"{unet}.ema_model."
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-
-
-def _package() -> Any:
-    """imagen-pytorch, which asks the hub for its default T5's configuration while it is imported."""
-    try:
-        import imagen_pytorch
-    except OSError as error:
-        raise ConfigError(
-            f"imagen-pytorch cannot be imported without the configuration of {_T5}, which it asks the hub for. "
-            f"Fetch it once: hf download {_T5} config.json"
-        ) from error
-    return imagen_pytorch

@@ -199,19 +199,19 @@ def plan_of(asked: Asked) -> tuple[str, Plan]:
     if name is None:
         raise ConfigError(f'suite "{suite.name}" names no cascade. Give one with --cascade; see: ivbench zoo list')
     execution = Execution(backend=asked.backend, device=asked.device.partition(":")[0], dtype=asked.dtype)
-    name, source = _source(name, asked)
+    name, source = _source(name, asked, suite.video.model_dump(exclude_none=True))
     variants = {variant: cascade_source(read_card(variant)) for variant in stand_ins(suite, source)}
     return name, build_plan(suite, source, execution, variants=variants)
 
 
-def _source(name: str, asked: Asked) -> tuple[str, Source]:
+def _source(name: str, asked: Asked, size: Mapping[str, float]) -> tuple[str, Source]:
     """What a name stands for, and the name by which another process finds it."""
     from ivbench.adapters import generator_source, is_door, open_door
     from ivbench.plan import cascade_source
     from ivbench.zoo import Card, read_card
 
     if is_door(name):
-        found = open_door(name, asked.device, asked.dtype)
+        found = open_door(name, asked.device, asked.dtype, size)
         if not isinstance(found, Card):
             if asked.backend != "torch":
                 raise ConfigError(f"{name} samples in a framework of its own. Leave --backend {asked.backend} out.")

@@ -196,15 +196,17 @@ def _with_samples(suite: SuiteConfig, source: Source) -> SuiteConfig:
 
 
 def sized(source: Source, suite: SuiteConfig) -> Source:
-    """A generator with the size of videos that the suite asks for."""
+    """A generator with the size of videos that the suite asks for; a cascade, whose size must be that one."""
     asked = suite.video.model_dump(exclude_none=True)
     if isinstance(source, GeneratorSource):
         return source.model_copy(update={"spec": source.spec.sized(asked)})
-    if asked:
-        raise ConfigError(
-            f"video.{next(iter(asked))}: the videos of a cascade have the size of its last stage. "
-            f'Leave video out for "{source.spec.name}".'
-        )
+    last = source.spec.stages[-1]
+    for name, value in asked.items():
+        if value != getattr(last, name):
+            raise ConfigError(
+                f"video.{name} is {value:g}: the videos of a cascade have the size of its last stage. "
+                f'Leave video out for "{source.spec.name}", where it is {getattr(last, name):g}.'
+            )
     return source
 
 

@@ -25,8 +25,8 @@ def imported() -> Any:
     return imagen_pytorch
 
 
-def save_imagen(path: Path, steps: int = 2) -> Path:
-    """A checkpoint of `ImagenTrainer.save`: 2 frames of 8x8, then 16x16."""
+def save_imagen(path: Path, steps: int = 2, frames: int = 2, **changes: Any) -> Path:
+    """A checkpoint of `ImagenTrainer.save`: 2 frames of 8x8, then 16x16; or as many stages as `image_sizes` says."""
     import torch
 
     package = imported()
@@ -42,21 +42,21 @@ def save_imagen(path: Path, steps: int = 2) -> Path:
         "layer_attns": False,
         "memory_efficient": False,
     }
+    sizes = changes.pop("image_sizes", (8, 16))
     config = package.ImagenConfig(
-        unets=[unet, {**unet, "lowres_cond": True}],
-        image_sizes=(8, 16),
-        timesteps=4,
+        unets=[{**unet, "lowres_cond": place > 0} for place in range(len(sizes))],
+        image_sizes=sizes,
         video=True,
         text_encoder_name=str(ZOO / "t5-mini"),
         text_embed_dim=128,
-        cond_drop_prob=0.1,
+        **{"timesteps": 4, "cond_drop_prob": 0.1, **changes},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    for unet_number in (1, 2):  # a trainer trains one, and the next goes on from its checkpoint
+    for unet_number in range(1, len(sizes) + 1):  # a trainer trains one, and the next goes on from its checkpoint
         trainer = package.ImagenTrainer(imagen=config.create())
         trainer.load(str(path), noop_if_not_exist=True)
         for _ in range(steps):
-            videos, text = torch.rand(2, 3, 2, 16, 16), torch.randn(2, 6, 128)
+            videos, text = torch.rand(2, 3, frames, 16, 16), torch.randn(2, 6, 128)
             trainer(videos, text_embeds=text, unet_number=unet_number, ignore_time=False)
             trainer.update(unet_number=unet_number)
         trainer.save(str(path))

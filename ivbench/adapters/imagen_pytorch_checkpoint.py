@@ -105,6 +105,8 @@ class ImagenPytorchCheckpoint:
                 use_tqdm=False,
                 **told,
             )
+        if self._params.get("auto_normalize_img") is False:  # then it makes values in [-1, 1], not in [0, 1]
+            video = (video + 1) / 2
         return np.asarray(np.rint(255 * video[0].float().clamp(0, 1).permute(1, 2, 3, 0).cpu().numpy()), np.uint8)
 
     @property

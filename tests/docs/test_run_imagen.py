@@ -1,4 +1,4 @@
-"""The how-to of imagen-pytorch: its command runs on a checkpoint of the trainer's."""
+"""The how-to of imagen-pytorch: its commands run on a checkpoint of the trainer's."""
 
 from __future__ import annotations
 
@@ -25,9 +25,15 @@ def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setenv("IVBENCH_STORE", "store")
     imported()
     save_imagen(tmp_path / "path" / "to" / "checkpoint.pt", steps=1)
-    text = block("how-to-run-imagen-pytorch.md", "yaml", "# my-imagen.yaml")
-    Path("my-imagen.yaml").write_text(text.replace("count: 32", "count: 1").replace("runs: 2", "runs: 1"))
-    default, run = commands("how-to-run-imagen-pytorch.md")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("my-imagen", "my-denoisers"):
+        text = block("how-to-run-imagen-pytorch.md", "yaml", f"# {name}.yaml")
+        for more, few in (("count: 32", "count: 1"), ("runs: 2", "runs: 1"), ("steps: 50", "steps: 2")):
+            text = text.replace(more, few)
+        Path(f"{name}.yaml").write_text(text)
+    default, run, denoisers = commands("how-to-run-imagen-pytorch.md")
     assert default == ["run", "imagen-pytorch:path/to/checkpoint.pt"]
     assert main(["sample", *run[1:], "--device", "cpu"]) == 0
     assert "4 videos in" in capsys.readouterr().out
+    assert main(["sample", *denoisers[1:], "--device", "cpu"]) == 0
+    assert "12 videos in" in capsys.readouterr().out

@@ -74,6 +74,15 @@ def test_a_video_is_what_its_own_sampler_makes_of_the_averaged_weights(saved: Pa
     assert np.array_equal(ours, np.rint(255 * made[0].permute(1, 2, 3, 0).numpy()).astype(np.uint8))
 
 
+def test_a_model_of_values_from_minus_one_to_one_makes_the_same_video(saved: Path, tmp_path: Path) -> None:
+    state = torch.load(saved, weights_only=True)
+    state["imagen_params"]["auto_normalize_img"] = False
+    torch.save(state, tmp_path / "symmetric.pt")
+    request = Request(("a red circle",), (7,), small(saved).spec.settings, 2, 16, 16, 8.0)
+    of_one, of_both = (loaded(small(path)).generate(request)[0] for path in (saved, tmp_path / "symmetric.pt"))
+    assert np.abs(of_one.astype(int) - of_both.astype(int)).max() <= 1
+
+
 def test_the_whole_run(saved: Path, tmp_path: Path) -> None:
     generator = small(saved)
     asked = {**ASKED, "prompts": {"source": "shapes:test", "count": 2}, "grid": {"guidance": [0, 2], "steps": [1, 2]}}

@@ -70,6 +70,11 @@ def test_the_ladder_names_the_students_that_its_recipes_make() -> None:
     named |= {
         f"./distilled-few/students/shapes-lite-distilled-base-{one}" for one in students(ladder / "few-steps.yaml")
     }
+    for steps in (32, 64, 128):
+        recipe = ladder / f"stochastic-{steps}.yaml"
+        (student,) = students(recipe)
+        cascade = Path(load_yaml(recipe.read_text(), recipe.name)["cascade"]).name
+        named.add(f"./distilled-stochastic-{steps}/students/{cascade}-base-{student}")
     found = stand_ins(read_suite(ladder / "suite.yaml"), cascade_source(read_card("shapes-lite")))
     assert set(found) == named | {"shapes-lite-distilled"}
 

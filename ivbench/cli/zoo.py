@@ -14,7 +14,6 @@ from ivbench.cli.zoo_checkpoint import export, import_
 from ivbench.errors import ConfigError, IvbenchError
 
 if TYPE_CHECKING:
-    from ivbench.run.parity import Check
     from ivbench.zoo import Card
 
 __all__ = ["zoo"]
@@ -160,31 +159,23 @@ def parity(
     """Run CASCADE, of the shapes domain, in PyTorch and in JAX from the same noise, and compare.
 
     One evaluation of each stage, from the samples of PyTorch; a whole guided run, stage by stage; its CLIP score. The
-    exit code is 1 if a difference is larger than allowed.
+    exit code is 1 if a difference is larger than allowed. A file named parity.json beside the results of the same
+    cascade is shown by their report.
     """
     from ivbench.cli.session import session
-    from ivbench.config import canonical_json
     from ivbench.plan import Execution
-    from ivbench.results.atomic import write_bytes
+    from ivbench.report.parity import check_row
+    from ivbench.results.parity import write_parity
     from ivbench.run.parity import measure_parity
 
     with session(cascade, None, device, Execution(dtype=dtype)) as working:
         found = measure_parity(working.models, working.reporter, prompts, steps, w, extractor)
     columns = ["stage", "what", "found", "maximum", "allowed", ""]
-    print_rows(columns, [_check_row(check) for check in found.checks], right=["found", "maximum", "allowed"])
+    print_rows(columns, [check_row(check) for check in found.checks], right=["found", "maximum", "allowed"])
     if out is not None:
-        write_bytes(out, canonical_json(found.model_dump(mode="json")).encode() + b"\n")
+        write_parity(found, out)
         click.echo(out)
     return 0 if found.agrees else 1
-
-
-def _check_row(check: Check) -> list[str]:
-    maximum = "" if check.maximum is None else f"{check.maximum:.2g}"
-    if check.low is None:
-        found, allowed = f"{check.found:.2g}", f"{check.high:g}"
-    else:
-        found, allowed = f"{check.found:.2f}", f"{check.low:.2f} to {check.high:.2f}"
-    return [check.stage, check.what, found, maximum, allowed, "agrees" if check.agrees else "differs"]
 
 
 def _show_stages(card: Card) -> None:

@@ -23,6 +23,7 @@ from ivbench.report.fidelity import fidelity_charts
 from ivbench.report.formats import bounds, count, number, quantity, seconds, setting, when, words
 from ivbench.report.gallery import gallery
 from ivbench.report.index import entries
+from ivbench.report.parity import parity_of
 from ivbench.report.prompts import PromptPair, pairs_of_run, prompt_data
 from ivbench.report.runs import Against, change_pairs, run_tables, run_verdict
 from ivbench.report.scores import blocks
@@ -48,7 +49,7 @@ def build(results: Results, folder: Path) -> str:
         folder: the folder that `results.json` lies in; samples are relative to it.
 
     Raises:
-        ConfigError: a sample's path leads out of the folder.
+        ConfigError: a sample's path leads out of the folder, or a `parity.json` in it is none.
     """
     source = Source("", results, folder)
     whose = {cell.settings.get("weights") for cell in results.cells}
@@ -151,6 +152,7 @@ def _page(template: str, sources: list[Source], pairs: list[PromptPair], own: di
             gallery=gallery(sources),
             pairs=prompt_data(pairs) if pairs else None,
             stages=[(source, cell_stages(source)) for source in sources],
+            parities=[(source, found) for source in sources if (found := parity_of(source)) is not None],
             blocks=blocks(sources),
             **_charts(sources),
             **own,

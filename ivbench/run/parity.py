@@ -6,16 +6,15 @@ Both read the same weights file, the same text embeddings and the same noise, so
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from ivbench.adapters import open_cascade, open_text_encoder
 from ivbench.cascade import StageModel, StageSettings, conditioning_video, sample_stage
 from ivbench.cascade.stage import stage_schedule
-from ivbench.config import Frozen, Settings, StageSampling
+from ivbench.config import Settings, StageSampling
 from ivbench.config.suite import PromptsConfig
 from ivbench.data.prompts import load_prompts, prompt_digest
 from ivbench.data.shapes.render import to_uint8
@@ -26,6 +25,7 @@ from ivbench.extractors import ImageTextExtractor
 from ivbench.metrics.clip_score import clip_scores
 from ivbench.metrics.intervals import bootstrap_interval
 from ivbench.plan import Execution, cascade_source, resolve, torch_device
+from ivbench.results.parity import Check, Parity
 from ivbench.results.schema import Environment
 from ivbench.run.environment import describe_environment
 from ivbench.run.models import Models
@@ -34,7 +34,7 @@ from ivbench.run.sampling import settings_of
 from ivbench.spec import CascadeSpec, StageSpec
 from ivbench.text import TextEmbeddings
 
-__all__ = ["BACKENDS", "Check", "Parity", "measure_parity"]
+__all__ = ["BACKENDS", "measure_parity"]
 
 BACKENDS = ("torch", "jax")
 _EVALUATION = {"float32": 2e-4, "bfloat16": 0.1}
@@ -44,43 +44,6 @@ _TIMES = (0.9, 0.5, 0.1)
 _PERCENTILE = 99.9
 
 Floats = NDArray[np.float32]
-
-
-class Check(Frozen):
-    """One thing that must agree."""
-
-    stage: str
-    what: str
-    found: float = Field(description="the largest difference, or JAX's score")
-    maximum: float | None = Field(default=None, description="where `found` is a percentile: the largest difference")
-    low: float | None = Field(default=None, description="least value allowed")
-    high: float = Field(description="largest value allowed")
-
-    @property
-    def agrees(self) -> bool:
-        """Whether `found` is allowed; NaN is not."""
-        return (self.low is None or self.low <= self.found) and self.found <= self.high
-
-
-class Parity(Frozen):
-    """What `ivbench zoo parity` found."""
-
-    format: Literal["ivbench-parity"] = "ivbench-parity"
-    version: int = 1
-    cascade: str
-    digest: str = Field(description="of the cascade")
-    dtype: str
-    steps: dict[str, int] = Field(description="stage -> steps of the whole run")
-    guidance: dict[str, str] = Field(description="stage -> guidance of the whole run")
-    prompts: tuple[str, ...]
-    clip_score: dict[str, float] = Field(description="backend -> mean over prompts")
-    environment: dict[str, Any] = Field(description="of the run in JAX")
-    checks: tuple[Check, ...]
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every check does."""
-        return all(check.agrees for check in self.checks)
 
 
 def measure_parity(models: Models, reporter: Reporter, prompts: int, steps: int, w: float, extractor: str) -> Parity:

@@ -10,8 +10,9 @@ pytest.importorskip("torch")
 pytest.importorskip("open_clip")
 pytest.importorskip("jax")
 
+from ivbench.results.parity import Parity
 from ivbench.run import Models, Silent
-from ivbench.run.parity import Parity, measure_parity
+from ivbench.run.parity import measure_parity
 from ivbench.zoo import list_cards, read_card
 
 pytestmark = pytest.mark.slow

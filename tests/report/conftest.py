@@ -12,8 +12,17 @@ from ivbench.cli.report import compared
 from ivbench.report import Source, write_index, write_report, write_runs
 from ivbench.results import write_results
 from ivbench.results.atomic import write_bytes
+from ivbench.results.parity import PARITY, write_parity
 from tests.report.browser import ARGUMENTS, LOADED, PATIENCE, Visit, until
-from tests.report.fixtures import make_results, oscillating, other_run, swept, with_conclusions, with_published
+from tests.report.fixtures import (
+    make_parity,
+    make_results,
+    oscillating,
+    other_run,
+    swept,
+    with_conclusions,
+    with_published,
+)
 from tests.report.test_build import HOSTILE
 
 
@@ -40,6 +49,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("rich")
     results = with_published(oscillating(swept(with_conclusions(make_results(folder)))))
     write_results(results, folder / "results.json")
+    write_parity(make_parity(results), folder / PARITY)
     found["rich"] = write_report(folder / "results.json", folder / "report.html")
     sources = [
         Source(name, run, folder)

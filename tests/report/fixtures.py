@@ -9,6 +9,7 @@ import numpy as np
 from ivbench.data.shapes import Attributes, combinations, draw_scene, render, to_uint8
 from ivbench.data.shapes.captions import caption
 from ivbench.data.sprites import write_sprite
+from ivbench.results.parity import Check, Parity
 from ivbench.results.schema import (
     CascadeInfo,
     Cell,
@@ -60,6 +61,26 @@ TRUTH = {"frame_fid": 0.041, "fvd": 0.52, "clip_score": 78.8, "r_precision": 93.
 def cell_name(index: int) -> str:
     """Id of a cell."""
     return f"cell{index}"
+
+
+def make_parity(results: Results, found: float = 3e-6) -> Parity:
+    """Two backends whose largest difference in one evaluation of the base is `found`."""
+    checks = [
+        Check(stage="base", what="one evaluation", found=found, high=2e-4),
+        Check(stage="base", what="whole run, percentile 99.9", found=4e-4, maximum=0.02, high=2e-2),
+        Check(stage="ssr1", what="CLIP score [clip-probe]", found=84.2, low=83.1, high=85.0),
+    ]
+    return Parity(
+        cascade=results.cascade.name,
+        digest=results.cascade.digest,
+        dtype="float32",
+        steps={"base": 32},
+        guidance={"base": "w=3"},
+        prompts=("a red circle", "a blue ring"),
+        clip_score={"torch": 84.2, "jax": 84.2},
+        environment={},
+        checks=tuple(checks),
+    )
 
 
 def make_results(folder: Path, prompts: list[str] | None = None, labels: list[str] | None = None) -> Results:

@@ -13,8 +13,9 @@ pytest.importorskip("jax")
 
 from ivbench.cascade.jax_model import JaxStageModel
 from ivbench.errors import ConfigError
+from ivbench.results.parity import Check
 from ivbench.run import Models, Silent
-from ivbench.run.parity import Check, measure_parity
+from ivbench.run.parity import measure_parity
 from ivbench.zoo import read_card
 from tests.run.tiny_zoo import CASCADE
 

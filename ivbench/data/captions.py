@@ -4,6 +4,8 @@ captions.jsonl   {"file_name": "a.mp4", "text": "a red circle"}      also "capti
 captions.csv     file_name,text                                      with a header
 captions.json    {"a.mp4": "a red circle"}
 names            a red circle-0.mp4                                  the number behind the last hyphen is the sample's
+
+jsonl and csv may give each file a "class" too: captions of one class are no distractors of each other.
 """
 
 from __future__ import annotations
@@ -14,48 +16,77 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ivbench.errors import ConfigError, MissingFileError, did_you_mean
 
-__all__ = ["FROM_NAMES", "captions_of", "entries"]
+__all__ = ["FROM_NAMES", "Captions", "Entry", "captions_of", "entries"]
 
 FROM_NAMES = "names"
 _TEXTS = ("text", "caption", "prompt")
 _FILES = ("file_name", "file", "path", "video")
+_CLASS = "class"
 
 
-def captions_of(paths: Sequence[Path], folder: Path, source: str) -> list[str]:
-    """The caption of each video.
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a file of captions: where it stands, a file's name, its text, and its class if it has one."""
+
+    where: str
+    file: str
+    text: str
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Captions:
+    """Captions of videos, in their order.
+
+    Attributes:
+        texts: NFC, without white space around them.
+        classes: the class of each; None where the file has no classes.
+    """
+
+    texts: list[str]
+    classes: list[str] | None = None
+
+
+def captions_of(paths: Sequence[Path], folder: Path, source: str) -> Captions:
+    """The caption of each video, and its class where the file says it.
 
     Args:
         paths: of the videos, in the folder.
         folder: names in the file are relative to it; a name without its folder or suffix is found too.
         source: a jsonl, json or csv file, or "names".
 
-    Returns:
-        One caption a path, NFC, without white space around it.
-
     Raises:
-        ConfigError: a line that can't be read, or a video without a caption; says which.
+        ConfigError: a line that can't be read, or a video without a caption, or without a class where others have one;
+            says which.
         MissingFileError: there is no such file.
     """
     if source == FROM_NAMES:
-        return [_clean(re.sub(r"-\d+$", "", path.stem), str(path)) for path in paths]
-    captions = {name: _clean(text, f"{source}: {name}") for _, name, text in entries(Path(source))}
+        return Captions([_clean(re.sub(r"-\d+$", "", path.stem), str(path)) for path in paths])
+    known = {entry.file: entry for entry in entries(Path(source))}
     found = []
     for path in paths:
         names = (path.relative_to(folder).as_posix(), path.name, path.stem)
-        caption = next((captions[name] for name in names if name in captions), None)
-        if caption is None:
-            raise ConfigError(f"{source} has no caption of {names[0]}.{did_you_mean(names[0], list(captions)[:1000])}")
-        found.append(caption)
-    return found
+        entry = next((known[name] for name in names if name in known), None)
+        if entry is None:
+            raise ConfigError(f"{source} has no caption of {names[0]}.{did_you_mean(names[0], list(known)[:1000])}")
+        found.append(entry)
+    texts = [_clean(entry.text, f"{source}: {entry.file}") for entry in found]
+    without = [entry.where for entry in found if entry.group is None]
+    if len(without) == len(found):
+        return Captions(texts)
+    if without:
+        raise ConfigError(f'{without[0]} has no "{_CLASS}", which other entries have. Give it one, or leave all out.')
+    return Captions(texts, [entry.group for entry in found if entry.group is not None])
 
 
-def entries(path: Path) -> Iterator[tuple[str, str, str]]:
-    """(where it stands, a file's name, its text), in the file's order.
+def entries(path: Path) -> Iterator[Entry]:
+    """The entries of a file of captions, in its order.
 
     Args:
         path: a jsonl, json or csv file.
@@ -84,7 +115,9 @@ def entries(path: Path) -> Iterator[tuple[str, str, str]]:
         raise ConfigError(f"{path}: captions are read from .jsonl, .json and .csv. Rename or convert it.")
     for number, row in enumerate(rows, 1):
         where = f"{path}, entry {number}"
-        yield where, _field(row, _FILES, where), _field(row, _TEXTS, where)
+        group = row.get(_CLASS) if isinstance(row, dict) else None
+        named = None if group in (None, "") else str(group)
+        yield Entry(where, _field(row, _FILES, where), _field(row, _TEXTS, where), named)
 
 
 def _json(text: str, where: str) -> Any:

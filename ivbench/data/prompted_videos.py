@@ -68,11 +68,11 @@ def video_digest(path: Path) -> str:
 
 def _by_table(folder: Path, table: Path) -> Prompted:
     found: dict[str, list[Path]] = defaultdict(list)
-    for where, name, prompt in entries(table):
-        path = folder / name
+    for entry in entries(table):
+        path = folder / entry.file
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise ConfigError(f'{where}: "{name}" leaves the folder. Give a path inside it.')
-        found[_nfc(prompt)].append(path)
+            raise ConfigError(f'{entry.where}: "{entry.file}" leaves the folder. Give a path inside it.')
+        found[_nfc(entry.text)].append(path)
     named = {path.resolve() for paths in found.values() for path in paths}
     others = tuple(path for path in find_videos(folder) if path.resolve() not in named)
     return Prompted({prompt: tuple(paths) for prompt, paths in found.items()}, others)

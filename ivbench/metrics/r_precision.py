@@ -58,7 +58,8 @@ def expected_precision(above: Integers, others: Integers, distractors: Integers,
 class RPrecision(MeanMetric):
     """CLIP R-Precision in %, a frame an image; beside it chance, and the value with motion merged.
 
-    With motion merged, captions of the true one's group are not distractors: single frames can't tell them apart.
+    With motion merged, captions of the true one's group are not distractors: single frames can't tell them apart. Where
+    the pool has classes, captions of the true one's class never are (Park et al. 2021).
     """
 
     name: ClassVar[str] = "r_precision"
@@ -77,15 +78,16 @@ class RPrecision(MeanMetric):
         truth = np.einsum("btd,bd->bt", frames, texts.embeddings[prompts])[..., None]
         margin = frames @ pool.embeddings.T - truth
         own = _same_caption(texts, pool, prompts)
+        allowed = ~own if pool.classes is None else ~own & ~_same_group(own, pool.classes)
         profile = conditions.profile
-        columns = {"value": _percent(margin, ~own, profile)}
-        columns["tied"] = 100.0 * ((abs(margin) <= TIE) & ~own[:, None]).any(axis=-1).mean(axis=-1)
+        columns = {"value": _percent(margin, allowed, profile)}
+        columns["tied"] = 100.0 * ((abs(margin) <= TIE) & allowed[:, None]).any(axis=-1).mean(axis=-1)
         if pool.groups is not None:
-            columns["motion_merged"] = _percent(margin, ~own & ~_same_group(own, pool.groups), profile)
+            columns["motion_merged"] = _percent(margin, allowed & ~_same_group(own, pool.groups), profile)
         return columns
 
     def _context(self, evidence: MeanEvidence, conditions: Conditions) -> dict[str, float]:
-        beside = {"chance": _chance(conditions.profile, len(self._pool(conditions)[1].captions) - 1)}
+        beside = {"chance": _chance(conditions.profile, self._pool(conditions)[1])}
         if "motion_merged" in evidence.columns:
             beside["motion_merged"] = evidence.mean("motion_merged")
         return beside
@@ -104,6 +106,7 @@ class RPrecision(MeanMetric):
             "pool": pool.digest,
             "pool_size": len(pool.captions),
             "candidates": conditions.profile.candidates,
+            **({} if pool.classes is None else {"classes": len(np.unique(pool.classes))}),
             **({"replacement": True} if conditions.profile.replacement else {}),
             "ties": "pessimistic",
             "duplicates": "merged",
@@ -113,12 +116,13 @@ class RPrecision(MeanMetric):
         texts = self._texts(conditions)
         if texts.pool is None:
             raise missing(self.name, "a pool of captions")
-        profile, held = conditions.profile, len(texts.pool.captions)
-        needed = 2 if profile.replacement else profile.candidates
-        if held < needed:
+        profile, others = conditions.profile, _others(texts.pool)
+        needed = 1 if profile.replacement else profile.candidates - 1
+        if others.min() < needed:
+            of = "" if texts.pool.classes is None else " of other classes"
             raise ConfigError(
-                f"{self.name} draws {profile.candidates - 1} distractors; the pool has {held} different captions, "
-                f"at least {needed} are needed. Give a larger pool."
+                f"{self.name} draws {profile.candidates - 1} distractors; the pool has {others.min()} other captions"
+                f"{of}, at least {needed} are needed. Give a larger pool."
             )
         return texts, texts.pool
 
@@ -145,10 +149,19 @@ def _percent(margin: Array, allowed: NDArray[np.bool_], profile: Profile) -> Arr
     return np.asarray(100.0 * expected_precision(above, others, drawn, profile.replacement).mean(axis=-1))
 
 
-def _chance(profile: Profile, others: int) -> float:
-    """100 P(hit) of a true caption whose rank among the others is drawn evenly."""
+def _others(pool: Pool) -> Integers:
+    """[M] how many captions may be drawn beside each."""
+    if pool.classes is None:
+        return np.full(len(pool.captions), len(pool.captions) - 1)
+    _, which, sizes = np.unique(pool.classes, return_inverse=True, return_counts=True)
+    return np.asarray(len(pool.captions) - sizes[which])
+
+
+def _chance(profile: Profile, pool: Pool) -> float:
+    """100 P(hit) of true captions whose ranks among the others are drawn evenly."""
     if not profile.replacement:
         return 100.0 / profile.candidates
-    every = np.arange(others + 1)
-    hits = expected_precision(every, np.asarray(others), np.asarray(profile.candidates - 1), replacement=True)
-    return float(100.0 * hits.mean())
+    counts, often = np.unique(_others(pool), return_counts=True)
+    k = np.asarray(profile.candidates - 1)
+    hits = [expected_precision(np.arange(m + 1), m, k, replacement=True).mean() for m in counts]
+    return float(100.0 * np.average(hits, weights=often))

@@ -41,40 +41,50 @@ class Pool:
         embeddings: [M, D] float64, unit norm.
         groups: [M] int, or None: captions of one group differ only in what a single frame can't show (motion).
         duplicates: captions that were given again and count once.
+        classes: [M] int, or None: captions of one class are no distractors of each other.
     """
 
     captions: tuple[str, ...]
     embeddings: Array
     groups: Integers | None = None
     duplicates: int = 0
+    classes: Integers | None = None
 
     @classmethod
-    def merged(cls, captions: Sequence[str], embeddings: NDArray[np.floating], groups: Integers | None = None) -> Pool:
-        """A pool in which a caption that occurs twice counts once.
+    def merged(
+        cls,
+        captions: Sequence[str],
+        embeddings: NDArray[np.floating],
+        groups: Integers | None = None,
+        classes: Integers | None = None,
+    ) -> Pool:
+        """A pool in which a caption that occurs twice counts once, in the group and class of the first.
 
         Args:
             captions: M' captions.
             embeddings: [M', D] float.
-            groups: [M'] int, or None.
+            groups, classes: [M'] int, or None.
 
         Raises:
             ShapeError: the lengths differ.
             NonFiniteError: an embedding is not finite, or 0.
         """
-        if len(captions) != len(embeddings) or (groups is not None and len(groups) != len(captions)):
-            raise ShapeError(f"a pool of {len(captions)} captions needs as many embeddings and groups.")
+        if any(rows is not None and len(rows) != len(captions) for rows in (embeddings, groups, classes)):
+            raise ShapeError(f"a pool of {len(captions)} captions needs as many embeddings, groups and classes.")
         first = {caption: row for row, caption in reversed(list(enumerate(captions)))}
         kept = np.array(sorted(first.values()), np.int64)
         unique = tuple(captions[row] for row in kept)
-        chosen = None if groups is None else np.asarray(groups)[kept]
-        return cls(unique, unit_norm(embeddings[kept]), chosen, len(captions) - len(unique))
+        parts = [None if rows is None else np.asarray(rows)[kept] for rows in (groups, classes)]
+        return cls(unique, unit_norm(embeddings[kept]), parts[0], len(captions) - len(unique), parts[1])
 
     @property
     def digest(self) -> str:
-        """Sha256 of the captions in order and of their groups."""
+        """Sha256 of the captions in order, and of their groups and classes."""
         digest = hashlib.sha256("\n".join(self.captions).encode())
         if self.groups is not None:
             digest.update(np.asarray(self.groups, "<i8").tobytes())
+        if self.classes is not None:
+            digest.update(b"classes" + np.asarray(self.classes, "<i8").tobytes())
         return digest.hexdigest()
 
 

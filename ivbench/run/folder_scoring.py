@@ -226,13 +226,15 @@ class _Scoring:
         assert self._request.captions is not None
         extractor, prefix = self.extraction.extractor("image_text"), self.extraction.profile.prefix
         assert isinstance(extractor, ImageTextExtractor)
-        captions = captions_of([item.path for item in found.items], self._request.generated, self._request.captions)
+        given = captions_of([item.path for item in found.items], self._request.generated, self._request.captions)
+        captions = given.texts
         unique = list(dict.fromkeys(captions))
         read = [prefix + caption for caption in unique]
         embeddings, cut = extractor.embed_text(read), extractor.truncated(read)
         place = {caption: number for number, caption in enumerate(unique)}
         which = np.array([place[caption] for caption in captions], np.int64)
-        pool = Pool.merged(captions, embeddings[which]) if isinstance(metric, RPrecision) else None
+        classes = None if given.classes is None else np.unique(given.classes, return_inverse=True)[1]
+        pool = Pool.merged(captions, embeddings[which], None, classes) if isinstance(metric, RPrecision) else None
         if self.extraction.profile.clip_score is None:
             return Texts.of(unique, embeddings, pool, int(cut.sum())), which
         each = np.arange(len(captions), dtype=np.int64)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from ivbench.config import ImageText, profile
-from ivbench.data.captions import captions_of
+from ivbench.data.captions import Captions, captions_of
 from ivbench.errors import ConfigError, MissingFileError
 from ivbench.extractors.clip_weights import load_clip
 from ivbench.results.schema import Score
@@ -51,8 +51,17 @@ def by_hand(clip: Path, images: list[Path], captions: list[str]) -> np.ndarray:
     return (seen * said).sum(-1).numpy()
 
 
-def captioned(tmp_path: Path, clip: Path, name: str, captions: list[str], metric: str = "clip_score") -> Score:
-    lines = [json.dumps({"file_name": f"{i:03}.png", "text": text}) for i, text in enumerate(captions)]
+def captioned(
+    tmp_path: Path,
+    clip: Path,
+    name: str,
+    captions: list[str],
+    metric: str = "clip_score",
+    classes: list[str] | None = None,
+) -> Score:
+    of = [{} if classes is None else {"class": one} for one in classes or captions]
+    said = [{"file_name": f"{i:03}.png", "text": text, **of[i]} for i, text in enumerate(captions)]
+    lines = [json.dumps(one) for one in said]
     (tmp_path / "captions.jsonl").write_text("\n".join(lines))
     choices = Choices(profile(name), {"clip": clip})
     request = FolderRequest(tmp_path / "gen", None, (metric,), choices, str(tmp_path / "captions.jsonl"))
@@ -90,7 +99,7 @@ def test_the_clamp_of_the_mean_and_of_each_frame_differ(tmp_path: Path, clip: Pa
 def test_r_precision_of_a_folder_needs_two_captions(tmp_path: Path, clip: Path) -> None:
     draw = np.random.default_rng(2)
     write_images(tmp_path / "gen", list(draw.integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)))
-    with pytest.raises(ConfigError, match="draws 99 distractors; the pool has 1 different captions, at least 2"):
+    with pytest.raises(ConfigError, match="draws 99 distractors; the pool has 0 other captions, at least 1"):
         captioned(tmp_path, clip, "park-r-precision", ["the same"] * 3, "r_precision")
 
 
@@ -114,12 +123,43 @@ def test_quickgelu_is_guarded() -> None:
 def test_captions_are_read_from_every_form(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
     paths = [tmp_path / "a b.png", tmp_path / "v" / "c.mp4"]
-    assert captions_of(paths, tmp_path, str(tmp_path / name)) == ["one", "two"]
+    assert captions_of(paths, tmp_path, str(tmp_path / name)) == Captions(["one", "two"])
 
 
 def test_captions_come_from_vbenchs_names(tmp_path: Path) -> None:
     paths = [tmp_path / "a cat-0.mp4", tmp_path / "a cat-12.mp4", tmp_path / "well-known.mp4"]
-    assert captions_of(paths, tmp_path, "names") == ["a cat", "a cat", "well-known"]
+    assert captions_of(paths, tmp_path, "names").texts == ["a cat", "a cat", "well-known"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("c.csv", "file_name,text,class\na.png,one,bird\nb.png,two,7\n"),
+        (
+            "c.jsonl",
+            '{"file_name": "a.png", "text": "one", "class": "bird"}\n{"file": "b.png", "text": "two", "class": 7}\n',
+        ),
+    ],
+)
+def test_captions_may_have_classes_all_of_them_or_none(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    assert captions_of(paths, tmp_path, str(tmp_path / name)) == Captions(["one", "two"], ["bird", "7"])
+    (tmp_path / name).write_text(content.replace("bird", "").replace('""', "null"))
+    with pytest.raises(ConfigError, match='entry 1 has no "class", which other entries have'):
+        captions_of(paths, tmp_path, str(tmp_path / name))
+
+
+def test_r_precision_leaves_out_captions_of_the_own_class(tmp_path: Path, clip: Path) -> None:
+    draw = np.random.default_rng(3)
+    write_images(tmp_path / "gen", list(draw.integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)))
+    captions = [f"a thing {i}" for i in range(6)]
+    plain = captioned(tmp_path, clip, "park-r-precision", captions, "r_precision")
+    classed = captioned(tmp_path, clip, "park-r-precision", captions, "r_precision", ["a", "a", "b", "b", "c", "c"])
+    assert "classes" not in plain.fields
+    assert classed.fields["classes"] == 3
+    assert classed.fields["pool"] != plain.fields["pool"]
+    assert classed.context["chance"] > plain.context["chance"]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_with_replacement_distractors_are_independent_draws() -> None:
     above = (cosines > np.stack([cosines[i, :, i : i + 1] for i in range(4)])).sum(-1)
     np.testing.assert_allclose(found, 100 * ((1 - above / 9) ** 24).mean(1), rtol=1e-9)
     only = Texts.of(CAPTIONS[:1], EMBEDDINGS[:1], Pool.merged(CAPTIONS[:1], EMBEDDINGS[:1]))
-    with pytest.raises(ConfigError, match="at least 2 are needed"):
+    with pytest.raises(ConfigError, match="at least 1 are needed"):
         RPrecision().values(images[:1], np.arange(1), conditions(texts=only, profile=many))
 
 
@@ -99,6 +99,27 @@ def test_with_motion_merged_captions_of_the_own_group_are_no_distractors() -> No
     np.testing.assert_allclose(found["value"], 100 * comb(27, 4) / comb(29, 4))
 
 
+@pytest.mark.parametrize("replacement", [False, True])
+def test_captions_of_the_own_class_are_no_distractors(replacement: bool) -> None:
+    """By hand: the ranks among the captions of other classes."""
+    classes = np.array([0] * 6 + [1] * 10 + [2] * 14)
+    pool = Pool.merged(CAPTIONS, EMBEDDINGS, None, classes)
+    images = EMBEDDINGS + GENERATOR.normal(scale=2.0, size=(30, 6))
+    chosen = SMALL.model_copy(update={"replacement": replacement})
+    texts = Texts.of(CAPTIONS, EMBEDDINGS, pool)
+    found = RPrecision().values(images[:, None], np.arange(30), conditions(texts=texts, profile=chosen))["value"]
+    unit = EMBEDDINGS / np.linalg.norm(EMBEDDINGS, axis=1, keepdims=True)
+    for row, value in enumerate(found):
+        scores = unit @ images[row]
+        others = classes != classes[row]
+        above, many = int((scores[others] > scores[row]).sum()), int(others.sum())
+        hit = (1 - above / many) ** 4 if replacement else comb(many - above, 4) / comb(many, 4)
+        assert value == pytest.approx(100 * hit)
+    assert pool.digest != Pool.merged(CAPTIONS, EMBEDDINGS).digest
+    with pytest.raises(ConfigError, match="16 other captions of other classes, at least 19"):
+        columns(pool, images[:, None], candidates=20)
+
+
 def test_a_prompt_outside_the_pool_has_the_whole_pool_as_distractors() -> None:
     pool = Pool.merged(CAPTIONS[1:], EMBEDDINGS[1:], np.arange(29))
     image = EMBEDDINGS[:1] + EMBEDDINGS[1:2]
@@ -111,7 +132,7 @@ def test_a_prompt_outside_the_pool_has_the_whole_pool_as_distractors() -> None:
 
 
 def test_a_pool_smaller_than_the_candidates_is_refused() -> None:
-    with pytest.raises(ConfigError, match="30 different captions, at least 100"):
+    with pytest.raises(ConfigError, match="29 other captions, at least 99"):
         columns(Pool.merged(CAPTIONS, EMBEDDINGS), EMBEDDINGS[:, None], candidates=100)
 
 

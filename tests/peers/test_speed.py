@@ -20,6 +20,7 @@ import material
 import packages
 import pytest
 import torch
+from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
 
 for _needed in ("pytorch_fid", "torch_fidelity", "cdfvd", "skimage"):
@@ -91,6 +92,7 @@ def torch_fidelity(files: Path) -> Callable[[], object]:
 def cd_fvd(files: Path) -> Callable[[], object]:
     from cdfvd import fvd
 
+    Image.ANTIALIAS = Image.LANCZOS  # type: ignore[attr-defined] - its loader names what Pillow has renamed
     scorer = fvd.cdfvd("i3d", n_real="full", n_fake="full", ckpt_path=str(files / "i3d.pt"), device="cpu")
     given = {"resolution": 256, "sequence_length": FRAMES, "data_type": "image_folder", "num_workers": 2}
     return lambda: scorer.compute_real_stats(scorer.load_videos(str(files / "clips"), **given))

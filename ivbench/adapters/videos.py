@@ -43,7 +43,7 @@ class VideosFolder:
         UnreadableError: none of the first files can be read, or a zip is broken.
     """
 
-    version = "1"
+    version = "2"
 
     def __init__(self, source: str, device: str = "cpu") -> None:
         given = Path(source).expanduser()

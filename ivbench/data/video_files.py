@@ -36,6 +36,8 @@ _ONE_FILE = VIDEOS | ANIMATIONS | ARRAYS
 _KEYS = ("video", "frames", "arr_0")
 _DEEP = ("I", "F")
 """Pillow's modes of images with more than 8 bits a channel begin so."""
+_NO_TURN = 2**6
+"""Of 2^16: smaller parts of a display matrix are rounding."""
 
 Frames = NDArray[np.uint8]
 
@@ -89,8 +91,8 @@ def find_videos(folder: Path) -> list[Path]:
 def read_video(path: Path, limit: int | None = None) -> Video:
     """The frames of one item of `find_videos`.
 
-    Grey images become RGB, transparency is dropped (not composed), rotation tags are not applied: as the field's tools
-    do it. Frames of a folder go in natural order of their names.
+    Grey images become RGB, transparency is dropped (not composed). A video file's display matrix is applied: frames
+    are turned and mirrored as players show them. Frames of a folder go in natural order of their names.
 
     Args:
         path: a file, or a folder of images.
@@ -209,7 +211,7 @@ def _member(path: Path, archive: Any) -> tuple[NDArray[Any], float | None]:
 
 
 def _read_av(path: Path, limit: int | None) -> Video:
-    """Decode the first video stream: every frame as it is stored, whatever its time stamp, converted to RGB."""
+    """Decode the first video stream: every frame that is stored, whatever its time stamp, upright and in RGB."""
     try:
         import av
     except ModuleNotFoundError:
@@ -220,7 +222,24 @@ def _read_av(path: Path, limit: int | None) -> Video:
                 raise UnreadableError(f"{path} has no video stream. Take it out, or make it again.")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            frames = (frame.to_ndarray(format="rgb24") for frame in islice(container.decode(stream), limit))
+            frames = (_upright(frame, path) for frame in islice(container.decode(stream), limit))
             return Video(_stacked(path, frames), float(stream.average_rate) if stream.average_rate else None)
     except av.FFmpegError as error:
         raise UnreadableError(f"{path} cannot be decoded: {error.strerror}. Make it again, or take it out.") from None
+
+
+def _upright(frame: Any, path: Path) -> Frames:
+    """A decoded frame [H, W, 3] as its display matrix says: phones store what they film turned by quarters.
+
+    A pixel (x, y) is shown at (a x + c y, b x + d y), up to a shift: ISO/IEC 14496-12, 6.2.2; as `ffmpeg` turns it.
+    """
+    pixels: Frames = frame.to_ndarray(format="rgb24")
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return pixels
+    a, b, _, c, d = (int(value) if abs(value) > _NO_TURN else 0 for value in np.frombuffer(matrix, np.int32)[:5])
+    if b == c == 0:
+        return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    if a == d == 0:
+        return pixels.swapaxes(0, 1)[:: -1 if b < 0 else 1, :: -1 if c < 0 else 1]
+    raise UnreadableError(f"{path} is to be shown turned by no multiple of 90 degrees. Make it again, or take it out.")

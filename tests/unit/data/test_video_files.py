@@ -1,5 +1,6 @@
 """Reading videos and images: every format gives the frames that were written, bad files give one clear error."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -179,3 +180,67 @@ def test_frames_of_two_sizes_and_deep_images_are_refused(tmp_path):
     Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(UnreadableError, match="more than 8 bits"):
         read_video(tmp_path / "deep.png")
+
+
+QUARTER = 2**16
+TURNED = {
+    "90": (0, QUARTER, -QUARTER, 0),
+    "180": (-QUARTER, 0, 0, -QUARTER),
+    "270": (0, -QUARTER, QUARTER, 0),
+    "mirrored": (-QUARTER, 0, 0, QUARTER),
+    "upside down": (QUARTER, 0, 0, -QUARTER),
+    "transposed": (0, QUARTER, QUARTER, 0),
+    "scaled": (2 * QUARTER, 0, 0, 2 * QUARTER),
+    "nothing": (0, 0, 0, 0),
+}
+SHOWN = {
+    "90": lambda frame: np.rot90(frame, -1),
+    "180": lambda frame: np.rot90(frame, 2),
+    "270": lambda frame: np.rot90(frame, 1),
+    "mirrored": lambda frame: frame[:, ::-1],
+    "upside down": lambda frame: frame[::-1],
+    "transposed": lambda frame: frame.swapaxes(0, 1),
+    "scaled": lambda frame: frame,
+    "nothing": lambda frame: frame,
+}
+"""Clockwise, as a phone's tag counts."""
+
+
+def turn(path, a, b, c, d):
+    """Write a display matrix into the header of an mp4's track."""
+    content, straight = path.read_bytes(), struct.pack(">9i", QUARTER, 0, 0, 0, QUARTER, 0, 0, 0, 2**30)
+    at = content.index(straight, content.index(b"tkhd"))
+    matrix = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 2**30)
+    path.write_bytes(content[:at] + matrix + content[at + len(matrix) :])
+
+
+@pytest.mark.parametrize("how", TURNED)
+def test_a_rotation_tag_turns_the_frames(tmp_path, how):
+    write_av(tmp_path / "straight.mp4", clip(), codec="libx264", pixels="yuv444p")
+    write_av(tmp_path / "turned.mp4", clip(), codec="libx264", pixels="yuv444p")
+    turn(tmp_path / "turned.mp4", *TURNED[how])
+    straight = read_video(tmp_path / "straight.mp4").frames
+    shown = np.stack([SHOWN[how](frame) for frame in straight])
+    np.testing.assert_array_equal(read_video(tmp_path / "turned.mp4").frames, shown)
+
+
+def test_a_rotation_of_matroska_is_ffmpegs(tmp_path):
+    """PyAV counts against the clock."""
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=8)
+        if not hasattr(stream, "set_display_rotation"):
+            pytest.skip("this PyAV cannot write a rotation")
+        stream.height, stream.width, stream.pix_fmt = 16, 24, "bgr0"
+        stream.set_display_rotation(90)
+        for frame in clip():
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    np.testing.assert_array_equal(read_video(tmp_path / "a.mkv").frames, np.rot90(clip(), 1, axes=(1, 2)))
+
+
+def test_a_video_that_is_shown_askew_is_refused(tmp_path):
+    write_av(tmp_path / "a.mp4", clip(), codec="libx264", pixels="yuv420p")
+    turn(tmp_path / "a.mp4", 60000, 26000, -26000, 60000)
+    with pytest.raises(UnreadableError, match="no multiple of 90"):
+        read_video(tmp_path / "a.mp4")

@@ -15,8 +15,8 @@ from typing import Any
 from ivbench.adapters.generator import Failed, Request
 from ivbench.config import digest, file_digest
 from ivbench.data.fit_video import fit_video
-from ivbench.data.prompted_videos import prompted_videos, video_digest
-from ivbench.data.video_files import Video, read_video
+from ivbench.data.prompted_videos import TABLES, prompted_videos, video_digest
+from ivbench.data.video_files import Video, find_videos, read_video
 from ivbench.errors import ConfigError, ShapeError, UnreadableError
 from ivbench.spec import GeneratorSpec
 
@@ -165,8 +165,17 @@ def _unpacked(archive: Path) -> Path:
                 ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+    return _root(folder)
+
+
+def _root(folder: Path) -> Path:
+    """Where a zip's videos lie: in the one folder that it holds, but where that folder is itself a prompt's video."""
     inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+    if len(inside) != 1 or not inside[0].is_dir():
+        return folder
+    has_table = any((inside[0] / name).is_file() for name in TABLES)
+    is_video = not has_table and find_videos(folder) == inside and bool(prompted_videos(folder).files)
+    return folder if is_video else inside[0]
 
 
 def _refuse_outside(opened: zipfile.ZipFile, archive: Path) -> None:

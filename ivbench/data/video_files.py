@@ -4,8 +4,8 @@ for path in find_videos(folder):
     video = read_video(path)        # video.frames [T, H, W, 3] uint8, video.fps
 
 One item is: a video file (mp4, m4v, mov, mkv, webm, avi; these need PyAV), an animation (gif, webp), an array (npy,
-npz; never unpickled), a subfolder of numbered images (one video, a frame an image), or an image that lies in the
-folder itself (a video of one frame).
+npz; never unpickled), a subfolder of numbered images (one video, a frame an image), a zip of such images, or an image
+that lies in the folder itself (a video of one frame).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath, PurePosixPath
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,25 @@ from PIL import Image, ImageSequence
 
 from ivbench.errors import ConfigError, MissingDependencyError, MissingFileError, ShapeError, UnreadableError
 
-__all__ = ["ANIMATIONS", "ARRAYS", "FRAMES_FOLDER", "IMAGES", "VIDEOS", "Video", "find_videos", "natural", "read_video"]
+__all__ = [
+    "ANIMATIONS",
+    "ARRAYS",
+    "FRAMES_FOLDER",
+    "IMAGES",
+    "VIDEOS",
+    "ZIP",
+    "Video",
+    "find_videos",
+    "natural",
+    "read_video",
+]
 
 VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 ANIMATIONS = frozenset({".gif", ".webp"})
 ARRAYS = frozenset({".npy", ".npz"})
 IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"})
 FRAMES_FOLDER = "a folder of images"
+ZIP = ".zip"
 _ONE_FILE = VIDEOS | ANIMATIONS | ARRAYS
 _KEYS = ("video", "frames", "arr_0")
 _DEEP = ("I", "F")
@@ -55,7 +67,7 @@ class Video:
     fps: float | None = None
 
 
-def natural(path: Path) -> tuple[tuple[int, int, str], ...]:
+def natural(path: PurePath) -> tuple[tuple[int, int, str], ...]:
     """Sort key in which frame_2 comes before frame_10; equal numbers of other widths (01, 1) by their text."""
     parts = re.split(r"(\d+)", path.as_posix())
     return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
@@ -64,7 +76,7 @@ def natural(path: Path) -> tuple[tuple[int, int, str], ...]:
 def find_videos(folder: Path) -> list[Path]:
     """Every video and image below a folder, in natural order of their paths.
 
-    Hidden files and folders, and files of other kinds, are passed over.
+    Hidden files and folders, and files of other kinds, are passed over; so is a zip without an image or a video.
 
     Args:
         folder: a folder, or one file that counts as an item.
@@ -77,7 +89,7 @@ def find_videos(folder: Path) -> list[Path]:
         ConfigError: a file of another kind was named.
     """
     if folder.is_file():
-        if folder.suffix.lower() not in _ONE_FILE | IMAGES:
+        if folder.suffix.lower() not in _ONE_FILE | IMAGES | {ZIP}:
             raise ConfigError(f"{folder} is no video or image that we read. Allowed: {_allowed()}.")
         return [folder]
     if not folder.is_dir():
@@ -95,7 +107,7 @@ def read_video(path: Path, limit: int | None = None) -> Video:
     are turned and mirrored as players show them. Frames of a folder go in natural order of their names.
 
     Args:
-        path: a file, or a folder of images.
+        path: a file, a folder of images, or a zip of them.
         limit: decode no more than the first `limit` frames.
 
     Raises:
@@ -113,13 +125,15 @@ def read_video(path: Path, limit: int | None = None) -> Video:
         return _read_array(path, limit)
     if suffix in VIDEOS:
         return _read_av(path, limit)
+    if suffix == ZIP:
+        return Video(_stacked(path, _zipped_frames(path, limit)))
     if suffix in ANIMATIONS | IMAGES:
         return _read_animation(path, limit)
     raise ConfigError(f"{path} is no video or image that we read. Allowed: {_allowed()}.")
 
 
 def _allowed() -> str:
-    return ", ".join(sorted(suffix[1:] for suffix in _ONE_FILE | IMAGES)) + f", {FRAMES_FOLDER}"
+    return ", ".join(sorted(suffix[1:] for suffix in _ONE_FILE | IMAGES)) + f", {FRAMES_FOLDER} or a zip of one"
 
 
 def _items(folder: Path, root: Path) -> Iterator[Path]:
@@ -130,7 +144,7 @@ def _items(folder: Path, root: Path) -> Iterator[Path]:
             continue
         if entry.is_dir():
             yield from _items(entry, root)
-        elif suffix in _ONE_FILE or (suffix in IMAGES and folder == root):
+        elif suffix in _ONE_FILE or (suffix in IMAGES and folder == root) or (suffix == ZIP and _shows(entry)):
             yield entry
         else:
             images = images or suffix in IMAGES
@@ -142,6 +156,42 @@ def _folder_frames(folder: Path, limit: int | None) -> Iterator[Frames]:
     names = (path for path in folder.iterdir() if path.suffix.lower() in IMAGES and not path.name.startswith("."))
     for path in islice(sorted(names, key=natural), limit):
         yield from _pillow_frames(path, 1)
+
+
+def _shows(archive: Path) -> bool:
+    """Whether a zip has something to be seen; of one that cannot be opened this is said when it is read."""
+    try:
+        return bool(_zipped(archive))
+    except UnreadableError:
+        return True
+
+
+def _zipped(archive: Path) -> list[PurePosixPath]:
+    """The images and videos in a zip, in natural order."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = [PurePosixPath(name) for name in opened.namelist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UnreadableError(f"{archive} cannot be unpacked: {error}. Make it again, or take it out.") from None
+    seen = [name for name in names if name.suffix.lower() in _ONE_FILE | IMAGES and not _is_hidden(name)]
+    return sorted(seen, key=natural)
+
+
+def _is_hidden(name: PurePosixPath) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in name.parts)
+
+
+def _zipped_frames(archive: Path, limit: int | None) -> Iterator[Frames]:
+    names = _zipped(archive)
+    if len({name.parent for name in names}) > 1 or any(name.suffix.lower() in _ONE_FILE for name in names):
+        raise UnreadableError(f"{archive} holds more than the images of one video. Unpack it.")
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for name in names[:limit]:
+                with opened.open(str(name)) as file:
+                    yield from _pillow_frames(archive / name, 1, file)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+        raise UnreadableError(f"{archive} cannot be unpacked: {error}. Make it again, or take it out.") from None
 
 
 def _stacked(path: Path, frames: Iterator[Frames]) -> Frames:
@@ -156,9 +206,10 @@ def _stacked(path: Path, frames: Iterator[Frames]) -> Frames:
     return np.stack(found)
 
 
-def _pillow_frames(path: Path, limit: int | None) -> Iterator[Frames]:
+def _pillow_frames(path: Path, limit: int | None, file: IO[bytes] | None = None) -> Iterator[Frames]:
+    """Frames [H, W, 3] of the image at a path, or of an open file that the path names."""
     try:
-        with Image.open(path) as image:
+        with Image.open(file or path) as image:
             for frame in islice(ImageSequence.Iterator(image), limit):
                 if frame.mode.startswith(_DEEP):
                     raise UnreadableError(f"{path} has more than 8 bits a channel. Convert it to 8 bits.")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ivbench.adapters import generator_source, open_door
+from ivbench.adapters import Request, generator_source, open_door
 from ivbench.adapters.videos import VideosFolder
 from ivbench.cli.main import main
 from ivbench.config import parse_suite
@@ -138,6 +138,43 @@ def test_a_zip_is_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         VideosFolder(archive)
 
 
+def write_frames(folder: Path, seed: int) -> Path:
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(video(seed)):
+        Image.fromarray(frame).save(folder / f"frame-{number}.png")
+    return folder
+
+
+def test_a_zip_of_frames_is_a_sample_like_its_folder(tmp_path: Path) -> None:
+    for place, prompt in enumerate(PROMPTS):
+        frames = write_frames(tmp_path / "frames" / f"{prompt}-0", place)
+        shutil.make_archive(str(tmp_path / "zips" / frames.name), "zip", frames)
+    unpacked, zips = VideosFolder(str(tmp_path / "frames")), VideosFolder(str(tmp_path / "zips"))
+    assert sorted(zips.files) == sorted(unpacked.files) == sorted(PROMPTS)
+    for prompt in PROMPTS:
+        request = Request((prompt,), (0,), {}, 4, 12, 20, 8.0)
+        np.testing.assert_array_equal(zips._read(prompt, request), unpacked._read(prompt, request))
+    outcome = run(tmp_path / "zips", tmp_path)
+    assert outcome.results.cells[0].scores[0].counts.used == 4
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("root", ["", "in"])
+def test_a_zip_of_frame_folders_or_of_zips_of_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str, count: int
+) -> None:
+    """One folder of frames in a zip is a video, not the place where frames are videos of one frame each."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folders, zips = tmp_path / "folders", tmp_path / "zips"
+    for place, prompt in enumerate(PROMPTS[:count]):
+        frames = write_frames(folders / root / f"{prompt}-0", place)
+        shutil.make_archive(str(zips / root / frames.name), "zip", frames)
+    for folder in (folders, zips):
+        found = VideosFolder(shutil.make_archive(str(folder), "zip", folder))
+        assert sorted(found.files) == sorted(PROMPTS[:count])
+        assert found.spec.shape == (4, 12, 20, 3)
+
+
 @pytest.mark.parametrize(
     ("names", "said"), [(["a.npy"], "no file has a prompt"), (["a-0.npy"], "no file of .* can be read")]
 )
@@ -193,8 +230,6 @@ def test_real_files_of_many_kinds_are_read(tmp_path: Path, suffix: str, codec: s
 
 
 def _request(generator: VideosFolder) -> Any:
-    from ivbench.adapters import Request
-
     spec = generator.spec
     return Request(("a ramp",), (0,), {}, spec.frames, spec.height, spec.width, spec.fps)
 

@@ -1,6 +1,7 @@
 """Reading videos and images: every format gives the frames that were written, bad files give one clear error."""
 
 import struct
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -180,6 +181,45 @@ def test_frames_of_two_sizes_and_deep_images_are_refused(tmp_path):
     Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(UnreadableError, match="more than 8 bits"):
         read_video(tmp_path / "deep.png")
+
+
+def zipped(path, *folders):
+    with zipfile.ZipFile(path, "w") as archive:
+        for folder in folders:
+            for file in folder.iterdir():
+                archive.write(file, f"{folder.name}/{file.name}")
+        archive.writestr("__MACOSX/x/._0.png", b"")
+        archive.writestr("notes.txt", "no video")
+    return path
+
+
+def test_a_zip_of_frames_is_the_video_of_its_folder(tmp_path):
+    write_folder(tmp_path / "frames", clip(frames=11))
+    found = read_video(zipped(tmp_path / "a.zip", tmp_path / "frames")).frames
+    np.testing.assert_array_equal(found, clip(frames=11))
+    np.testing.assert_array_equal(read_video(tmp_path / "a.zip", limit=3).frames, clip(frames=11)[:3])
+    assert find_videos(tmp_path) == [tmp_path / "a.zip", tmp_path / "frames"]
+    assert find_videos(tmp_path / "a.zip") == [tmp_path / "a.zip"]
+
+
+def test_a_zip_is_one_video_or_said_to_be_none(tmp_path):
+    write_folder(tmp_path / "one", clip())
+    write_folder(tmp_path / "two", clip())
+    (tmp_path / "three").mkdir()
+    np.save(tmp_path / "three" / "v.npy", clip())
+    (tmp_path / "in").mkdir()
+    zipped(tmp_path / "in" / "several.zip", tmp_path / "one", tmp_path / "two")
+    zipped(tmp_path / "in" / "array.zip", tmp_path / "three")
+    zipped(tmp_path / "in" / "texts.zip")
+    zipped(tmp_path / "in" / "damaged.zip", tmp_path / "one")
+    whole = (tmp_path / "in" / "damaged.zip").read_bytes()
+    (tmp_path / "in" / "damaged.zip").write_bytes(whole.replace(b"IDAT", b"IDAX"))
+    (tmp_path / "in" / "empty.zip").write_bytes(b"")
+    found = find_videos(tmp_path / "in")
+    assert [path.name for path in found] == ["array.zip", "damaged.zip", "empty.zip", "several.zip"]
+    for path, said in zip(found, ("Unpack it", "cannot be", "cannot be unpacked", "Unpack it"), strict=True):
+        with pytest.raises(UnreadableError, match=said):
+            read_video(path)
 
 
 QUARTER = 2**16

@@ -145,14 +145,17 @@ def load(kind: str, name: str) -> Any:
     """Import and return the object that a name stands for.
 
     Raises:
-        ConfigError: no such name; says the nearest one. Or a `python:module:object` that cannot be imported.
+        ConfigError: no such name; says the nearest one. Or a `python:module:object`, or another package's entry, that
+            cannot be imported.
     """
-    module, _, attribute = target(kind, name).partition(":")
-    if not name.startswith(_PYTHON):
+    found = target(kind, name)
+    module, _, attribute = found.partition(":")
+    if name in _BUILTIN.get(kind, {}):
         return getattr(importlib.import_module(module), attribute)
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f'{kind} "{name}" cannot be imported: {error}. Write python:module:object, with the module on PYTHONPATH.'
-        ) from error
+        said = f'{kind} "{name}" cannot be imported: {error}.'
+        if name.startswith(_PYTHON):
+            raise ConfigError(f"{said} Write python:module:object, with the module on PYTHONPATH.") from error
+        raise ConfigError(f"{said} Its entry point is {found}: mend or remove the package that has it.") from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ivbench import registry
 from ivbench.adapters import Failed, Request
 from ivbench.cli.main import main
 from ivbench.config import parse_suite
@@ -193,6 +195,32 @@ def test_by_the_command_line(toys: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert (toys / "out" / "report.html").is_file()
     assert main(["plan", "python:mytoys:load", "--suite", "suite.yaml"]) == 0
     assert "unknown TFLOPs of sampling" in capsys.readouterr().out
+
+
+@pytest.fixture
+def unsound(toys: Path) -> Iterator[Path]:
+    """A folder with a package whose entry points, adapter and extractor `own`, name a module that is not there."""
+    about = toys / "unsound-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: unsound\nVersion: 1\n")
+    (about / "entry_points.txt").write_text(
+        "[ivbench.adapters]\nown = nowhere:X\n[ivbench.extractors]\nown = nowhere:X\n"
+    )
+    registry._targets.cache_clear()
+    yield toys
+    registry._targets.cache_clear()
+
+
+@pytest.mark.parametrize("kind", ["adapter", "extractor"])
+def test_a_package_that_cannot_be_imported_is_one_line(
+    unsound: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    if kind == "extractor":
+        suite_file(unsound, metrics=[{"name": "frame_fid", "extractor": "own"}], defaults={}, grid=None)
+    source = "own:nix" if kind == "adapter" else "python:mytoys:load"
+    assert main(["plan", source, "--suite", "suite.yaml"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert f"{kind} \"own\" cannot be imported: No module named 'nowhere'. Its entry point is nowhere:X" in line
 
 
 @pytest.mark.parametrize(

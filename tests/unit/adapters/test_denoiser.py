@@ -105,6 +105,23 @@ def test_an_entry_point_names_an_adapter(folder: Path, monkeypatch: pytest.Monke
         registry._targets.cache_clear()
 
 
+@pytest.mark.parametrize(("value", "said"), [("nowhere:X", "No module named 'nowhere'"), ("json:X", "json")])
+@pytest.mark.parametrize("kind", ["adapter", "extractor"])
+def test_an_entry_point_that_cannot_be_imported_is_one_line(
+    kind: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("mine", value, f"ivbench.{kind}s")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    registry._targets.cache_clear()
+    try:
+        with pytest.raises(
+            ConfigError, match=rf'{kind} "mine" cannot be imported: .*{said}.* Its entry point is {value}'
+        ):
+            registry.load(kind, "mine")
+    finally:
+        registry._targets.cache_clear()
+
+
 @pytest.mark.parametrize("name", ["python:nowhere:X", "python:json:X", "python:json", "python:", "python:.x:Y"])
 def test_a_name_that_cannot_be_imported_is_one_line(name: str, tmp_path: Path) -> None:
     folder = write_gaussian(tmp_path / "gaussian", name)

@@ -14,7 +14,7 @@ from ivbench.cli.console import print_rows
 from ivbench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ivbench.results.schema import Results, Score
+    from ivbench.results.schema import Counts, Results, Score
     from ivbench.run import Outcome
     from ivbench.run.folder_scoring import FolderRequest
 
@@ -154,8 +154,20 @@ def _print(results: Results) -> None:
         [_row(score) for score in scores],
         right=["value", "95 % interval", "null floor", "videos", "reference"],
     )
+    told = {score.label: _denominator(score.counts) for score in scores}
+    if len(set(told.values())) == 1:
+        click.echo(f"generated videos: {_denominator(scores[0].counts)}")
+    else:
+        for label, line in told.items():
+            click.echo(f"generated videos of {label}: {line}")
     for line in dict.fromkeys([*(f"{s.label}: {note}" for s in scores for note in s.notes), *results.disclosures]):
         click.echo(line)
+
+
+def _denominator(counts: Counts) -> str:
+    """`9 found, 3 failed (1 too short, 2 undecodable), 6 used (1 duplicate)`."""
+    failed = f"{counts.failed} failed ({counts.too_short} too short, {counts.undecodable} undecodable)"
+    return f"{counts.generated} found, {failed}, {counts.used} used ({counts.duplicate_used} duplicate)"
 
 
 def _row(score: Score) -> list[str]:

@@ -143,11 +143,13 @@ def cascade_source(card: Card, zoo: Path | None = None) -> CascadeSource:
         zoo: where its text encoder is looked up; None: `find_zoo()`.
 
     Raises:
-        ConfigError: not a cascade's card, or the text encoders of card and cascade.yaml differ.
+        ConfigError: not a cascade's card, no adapter has the name that it says, or the text encoders of card and
+            cascade.yaml differ.
         MissingFileError: there's no cascade.yaml.
         DigestError: cascade.yaml isn't what the card says.
     """
     spec = card.cascade()
+    registry.target("adapter", card.config.adapter)
     named = card.config.text_encoder
     if named is not None and named != spec.text.encoder:
         raise ConfigError(

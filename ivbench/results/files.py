@@ -42,6 +42,7 @@ CSV_COLUMNS = (
     "too_short",
     "undecodable",
     "duplicate",
+    "duplicate_used",
     "decisive",
     "partial",
     "guidance_w",

@@ -80,6 +80,9 @@ class Counts(Record):
     too_short: int = Field(default=0, description="failed: fewer frames than are scored")
     undecodable: int = Field(default=0, description="failed: the file cannot be read")
     duplicate: int = Field(default=0, description="failed: the same file as another sample of its prompt")
+    duplicate_used: int = Field(
+        default=0, description="used: the same file as an earlier one of a folder, which is scored as it is"
+    )
 
 
 class RunScore(Record):

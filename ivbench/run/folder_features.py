@@ -77,6 +77,11 @@ class FolderFeatures:
         """Over what the videos hold, in any order: equal contents with other names are the same set."""
         return digest(sorted(item.digest for item in self.items))
 
+    @property
+    def duplicates(self) -> int:
+        """How many of the items hold what an earlier one holds."""
+        return len(self.items) - len({item.digest for item in self.items})
+
     def common(self, name: str) -> Any:
         """The value of a field of `Shape` where all videos agree; else None."""
         values = {getattr(shape, name) for shape in self.shapes}

@@ -179,9 +179,11 @@ class _Scoring:
             conditions, told = self._with_floor(metric, conditions, len(generated.items))
             notes += told
         evidence = metric.gather(_batches(generated, metric.kind, units), conditions)
-        failed = len(generated.failed) + len(generated.too_short)
-        score = metric.score(evidence, conditions, _SEEDS, failed=failed)
-        return score.model_copy(update={"notes": [*score.notes, *notes, *_left_out("generated", generated)]})
+        counts = _failed(generated)
+        score = metric.score(evidence, conditions, _SEEDS, failed=sum(counts.values()))
+        counts["duplicate_used"] = generated.duplicates
+        notes = [*score.notes, *notes, *_of_files("generated", generated)]
+        return score.model_copy(update={"counts": score.counts.model_copy(update=counts), "notes": notes})
 
     def results(self, command: str) -> Results:
         """The whole record."""
@@ -248,7 +250,7 @@ class _Scoring:
         found = self.extraction.features(metric.kind, self._request.reference, is_reference=True)
         parts = (part for _, part in blocks(found, metric.kind))
         prepared = metric.prepare(parts, self.extraction.set_digest(metric.kind, found), len(found.items))
-        return prepared, _left_out("reference", found)
+        return prepared, _of_files("reference", found)
 
     def _with_floor(
         self, metric: ComparedMetric, conditions: Conditions, generated: int
@@ -314,8 +316,13 @@ def _batches(found: FolderFeatures, kind: ExtractorKind, units: Units) -> Iterat
         yield Batch(0, units[places], features)
 
 
-def _left_out(side: str, found: FolderFeatures) -> list[str]:
-    """What was left out, in words; nothing where nothing was."""
+def _failed(found: FolderFeatures) -> dict[str, int]:
+    """The fields of `Counts` for videos that have no features."""
+    return {"undecodable": len(found.failed), "too_short": len(found.too_short)}
+
+
+def _of_files(side: str, found: FolderFeatures) -> list[str]:
+    """What was left out, and what stands twice, in words; nothing where nothing is to be said."""
     notes = []
     if found.failed:
         notes.append(f"{len(found.failed)} {side} files could not be read and are left out")
@@ -323,6 +330,8 @@ def _left_out(side: str, found: FolderFeatures) -> list[str]:
         notes.append(f"{found.passed_over} {side} videos behind the first {len(found.items)} are passed over")
     if found.too_short:
         notes.append(f"{len(found.too_short)} {side} videos are too short for a clip and are left out")
+    if found.duplicates:
+        notes.append(f"{found.duplicates} {side} videos are the same file as an earlier one and are used all the same")
     return notes
 
 

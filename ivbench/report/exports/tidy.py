@@ -21,7 +21,7 @@ __all__ = ["to_csv", "to_parquet"]
 _ORIGIN = ("results", "suite", "suite_digest", "cascade", "cascade_digest", "created")
 _TEXTS = (*_ORIGIN, "cell", "label", "metric", "extractor_label", "protocol", "row", "unit", "interval")
 _OF_FAILED = ("missing", "too_short", "undecodable", "duplicate")
-_COUNTS = ("seed", "generated", "failed", "used", "reference", *_OF_FAILED, "nfe")
+_COUNTS = ("seed", "generated", "failed", "used", "reference", *_OF_FAILED, "duplicate_used", "nfe")
 _FLAGS = ("higher_is_better", "decisive", "partial")
 
 

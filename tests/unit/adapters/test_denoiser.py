@@ -122,6 +122,12 @@ def test_an_entry_point_that_cannot_be_imported_is_one_line(
         registry._targets.cache_clear()
 
 
+def test_a_cards_adapter_that_nobody_registers_is_one_line_before_anything_runs(tmp_path: Path) -> None:
+    card = read_card(write_gaussian(tmp_path / "gaussian", "nativ"))
+    with pytest.raises(ConfigError, match=r'no adapter is called "nativ"\. Did you mean "native"'):
+        cascade_source(card)
+
+
 @pytest.mark.parametrize("name", ["python:nowhere:X", "python:json:X", "python:json", "python:", "python:.x:Y"])
 def test_a_name_that_cannot_be_imported_is_one_line(name: str, tmp_path: Path) -> None:
     folder = write_gaussian(tmp_path / "gaussian", name)

@@ -18,6 +18,9 @@ pytest.importorskip("ray")
 pytest.importorskip("torch")
 pytest.importorskip("open_clip")
 
+import numpy as np
+
+from ivbench.data.shapes.captions import prompts as captions
 from ivbench.results.store import Store
 from tests.run.processes import assert_one_line, environment, ivbench, suite_file
 
@@ -53,6 +56,68 @@ def test_run_with_workers_writes_the_results_of_a_run_without(shipped: Path, tmp
     ]
     assert Store(tmp_path / "two/store").ids() == Store(tmp_path / "one/store").ids()
     assert "ray" not in two.stdout
+
+
+GENERATOR = """
+import os
+from pathlib import Path
+
+from tests.unit.adapters.toy_generator import ToyGenerator
+
+
+class Toy(ToyGenerator):
+    def generate(self, request):
+        (Path({asked!r}) / str(os.getpid())).touch()
+        return super().generate(request)
+
+
+def load(device):
+    return Toy(refuses="cross")
+"""
+
+
+@pytest.mark.slow
+def test_a_generator_on_workers_gives_the_results_of_a_run_without(shipped: Path, tmp_path: Path) -> None:
+    """Its module lies in the folder of the command; the driver samples nothing; what fails is counted alike."""
+    suite = suite_file(
+        tmp_path,
+        prompts={"source": "shapes:test", "count": 24},
+        metrics=[{"name": "clip_score", "extractor": "clip-probe"}, {"name": "frame_fid", "extractor": "frame-probe"}],
+        defaults={},
+        grid={"guidance": [1, 6.5]},
+    )
+    asked = tmp_path / "asked"
+    asked.mkdir()
+    (tmp_path / "mytoys.py").write_text(GENERATOR.format(asked=str(asked)))
+    options = ("run", "python:mytoys:load", "--suite", suite, "--no-timing", "--no-open")
+    one = ivbench(shipped, tmp_path, *options, "--out", "one", "--store", "one/store")
+    assert one.returncode == 0, one.stderr
+    (alone,) = asked.iterdir()
+    alone.unlink()
+    two = ivbench(shipped, tmp_path, *options, "--out", "two", "--store", "two/store", *WORKERS)
+    assert two.returncode == 0, two.stderr
+    assert said(tmp_path / "two/results.json") == said(tmp_path / "one/results.json")
+    assert Store(tmp_path / "two/store").ids() == Store(tmp_path / "one/store").ids()
+    assert len(list(asked.iterdir())) == 2
+    counts = said(tmp_path / "two/results.json")["cells"][0]["scores"][0]["counts"]
+    assert 0 < counts["failed"] < counts["generated"]
+
+
+@pytest.mark.slow
+def test_videos_of_a_folder_on_workers_give_the_results_of_a_run_without(shipped: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for place, prompt in enumerate(captions("test")[:8]):
+        frames = np.random.default_rng(place).integers(0, 255, (4, 12, 20, 3)).astype(np.uint8)
+        np.savez(tmp_path / "in" / f"{prompt}-0.npz", video=frames, fps=6.0)
+    (tmp_path / "in" / f"{captions('test')[0]}-0.npz").write_bytes(b"")
+    metrics = [{"name": "clip_score", "extractor": "clip-probe"}]
+    suite = suite_file(tmp_path, prompts={"source": "videos"}, metrics=metrics, defaults={}, grid=None, runs=1)
+    options = ("run", "videos:in", "--suite", suite, "--no-open")
+    for name, more in (("one", ()), ("two", WORKERS)):
+        done = ivbench(shipped, tmp_path, *options, "--out", name, "--store", f"{name}/store", *more)
+        assert done.returncode == 0, done.stderr
+    assert said(tmp_path / "two/results.json") == said(tmp_path / "one/results.json")
+    assert said(tmp_path / "two/results.json")["cells"][0]["scores"][0]["counts"]["undecodable"] == 1
 
 
 def descendants(pid: int) -> set[int]:

@@ -68,8 +68,9 @@ def _tasks(planned: Plan, left: Estimate) -> list[str]:
     return [
         "tasks: " + ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count or kind != "input"),
         f"shared: {shared:,} of the sample tasks serve several cells; without sharing there would be {unshared:,}",
-        f"store: {sum(left.found.values()):,} of {sum(counts.values()):,} results are there; to write: videos "
-        f"{_megabytes(left.video_bytes)}, features {_megabytes(left.feature_bytes)}",
+        f"store: {sum(left.found.values()):,} of {sum(counts.values()):,} results are there; to write: "
+        f"videos {_megabytes(left.video_bytes)}, features {_megabytes(left.feature_bytes)}, "
+        f"texts {_megabytes(left.text_bytes)}",
     ]
 
 

@@ -6,6 +6,7 @@ the cards.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ivbench.plan.cost import nfe
 from ivbench.plan.parts import origin
 from ivbench.plan.plan import Plan
 from ivbench.plan.sources import CascadeSource
-from ivbench.plan.tasks import ExtractTask, SampleTask
+from ivbench.plan.tasks import EncodeTask, ExtractTask, InputTask, SampleTask
 from ivbench.results.store import Store
 from ivbench.spec import StageSpec
 from ivbench.zoo import find_card
@@ -43,7 +44,8 @@ class Estimate:
 
     Attributes:
         found: kind -> tasks whose results the store has.
-        video_bytes: of the videos to write.
+        video_bytes: of the videos to write, with those that the first sampled stage starts from.
+        text_bytes: of the text embeddings to write.
         feature_bytes: of the features to write; None where nothing says how many an extractor has.
         seconds: step -> seconds; None where nothing says how long it takes.
         by_card: the steps whose seconds come from cards, and so from another machine.
@@ -51,6 +53,7 @@ class Estimate:
 
     found: Mapping[str, int]
     video_bytes: int
+    text_bytes: int
     feature_bytes: int | None
     seconds: Mapping[str, float | None]
     by_card: frozenset[str]
@@ -75,16 +78,27 @@ def estimate(plan: Plan, store: Store) -> Estimate:
     score = [(("score", task.metric.name), 1) for task in missing["score"]]
     return Estimate(
         found={kind: len(getattr(plan, kind)) - len(missing[kind]) for kind in KINDS},
-        video_bytes=sum(_video_bytes(plan, task) for task in missing["sample"]),
+        video_bytes=sum(_video_bytes(plan, task) for kind in ("input", "sample") for task in missing[kind]),
+        text_bytes=sum(_text_bytes(plan, task) for task in missing["encode"]),
         feature_bytes=_feature_bytes(plan, missing["extract"]),
         seconds={"sampling": sampling, "features": features, "scores": _total(score, rates)},
         by_card=frozenset(step for step, cards in (("sampling", by_card), ("features", features_by_card)) if cards),
     )
 
 
-def _video_bytes(plan: Plan, task: SampleTask) -> int:
-    frames, height, width, channels = plan.stage(task).shape
-    return len(task.prompts) * frames * height * width * channels * (1 if task.as_bytes else 2)
+def _video_bytes(plan: Plan, task: SampleTask | InputTask) -> int:
+    """Of float16 videos, [T, H, W, C] each; of uint8 ones from the last stage."""
+    stage = plan.stage(task) if isinstance(task, SampleTask) else plan.input_shape
+    assert stage is not None
+    as_bytes = isinstance(task, SampleTask) and task.as_bytes
+    return len(task.prompts) * math.prod(stage.shape) * (1 if as_bytes else 2)
+
+
+def _text_bytes(plan: Plan, task: EncodeTask) -> int:
+    """Of float32 tokens [L, D], their bool mask [L] and their float32 mean [D]."""
+    assert isinstance(plan.source, CascadeSource)
+    text = plan.source.spec.text
+    return len(task.prompts) * (text.length * (_FLOAT_BYTES * text.dim + 1) + _FLOAT_BYTES * text.dim)
 
 
 def _feature_bytes(plan: Plan, tasks: list[ExtractTask]) -> int | None:

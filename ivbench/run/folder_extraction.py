@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Choices:
         extractor: in place of the profile's networks; see `ivbench.extractors.named.named_extractor`.
         device: where networks run.
         memory: for decoding and the networks' passes.
+        download: whether weights that are not on this machine are fetched; else they are missing.
     """
 
     profile: Profile
@@ -41,6 +42,7 @@ class Choices:
     extractor: str | None = None
     device: str = "cpu"
     memory: MemoryBudget = field(default_factory=MemoryBudget)
+    download: bool = True
 
 
 class Extraction:
@@ -141,7 +143,7 @@ class Extraction:
         if kind == "image_text":
             return self._clip()
         choice = self.profile.network(kind)
-        weights = find_weights(choice.name, self._choices.weights, fetch=self._reporter.say)
+        weights = find_weights(choice.name, self._choices.weights, fetch=self._fetch)
         made: Extractor = registry.load("network", choice.name)(weights, choice, self._choices.device)
         return made
 
@@ -151,7 +153,11 @@ class Extraction:
             raise ConfigError(
                 f'profile "{self.profile.name}" names no CLIP model. Name another profile, or an extractor of the zoo.'
             )
-        return load_clip(choice, self._choices.weights.get("clip"), self._choices.device, fetch=self._reporter.say)
+        return load_clip(choice, self._choices.weights.get("clip"), self._choices.device, fetch=self._fetch)
+
+    @property
+    def _fetch(self) -> Callable[[str], None] | None:
+        return self._reporter.say if self._choices.download else None
 
 
 def _require_device(name: str) -> None:

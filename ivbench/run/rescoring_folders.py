@@ -69,7 +69,7 @@ def folder_choices(request: FolderRequest, metric: str, other: FolderRequest) ->
 def rescored_folders(
     choices: Mapping[str, Any], generated: FolderRequest, metric: str, store: Store, reporter: Reporter
 ) -> Score:
-    """The score of a folder under choices; its features are computed where the store lacks them.
+    """The score of a folder under choices; its features are computed where the store lacks them. Nothing is downloaded.
 
     Args:
         choices: as `folder_choices` gives them.
@@ -79,10 +79,18 @@ def rescored_folders(
         reporter: told of progress.
 
     Raises:
+        MissingFileError: the choices name weights that are not on this machine.
         IvbenchError: as `ivbench.run.folder_scoring.score_folders`.
     """
     weights = choices["weights"].value
-    given = Choices(choices["profile"], weights, choices["extractor"], choices["device"], generated.choices.memory)
+    given = Choices(
+        choices["profile"],
+        weights,
+        choices["extractor"],
+        choices["device"],
+        generated.choices.memory,
+        download=False,
+    )
     reference, captions = (None if one is None else one.value for one in (choices["reference"], choices["captions"]))
     return folder_score(
         FolderRequest(generated.generated, reference, (metric,), given, captions, floor_draws=0), store, reporter

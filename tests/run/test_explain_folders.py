@@ -16,12 +16,13 @@ pytest.importorskip("torch")
 
 from ivbench.cli.main import main
 from ivbench.config import differing_choices, profile, profile_between
+from ivbench.errors import MissingFileError
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run import Silent
 from ivbench.run.folder_extraction import Choices
 from ivbench.run.folder_scoring import FolderRequest, folder_score
-from ivbench.run.rescoring_folders import folder_choices, videos_in_words
+from ivbench.run.rescoring_folders import folder_choices, rescored_folders, videos_in_words
 from tests.peers.material import i3d_file, inception_file, stylegan_file, write_images, write_videos
 
 
@@ -198,3 +199,32 @@ def test_weights_that_a_profile_names_itself_have_words_too(folder: Path) -> Non
 
     assert choices() == "the profile's own"
     assert choices(clip=folder / "inception.pth").startswith("clip ")
+
+
+@pytest.mark.parametrize("download", [False, True])
+def test_explaining_downloads_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, download: bool) -> None:
+    """Scoring does, which shows that the test would see it."""
+    pytest.importorskip("open_clip")
+    import huggingface_hub
+
+    asked = []
+
+    def snapshot(name: str, local_files_only: bool = False, **_: Any) -> str:
+        if not local_files_only:
+            asked.append(name)
+        raise OSError
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.setattr("ivbench.extractors.clip_weights.offline", lambda: False)
+    given = Choices(profile("hessel-clipscore"))
+    request = FolderRequest(folder / "gen", None, ("clip_score",), given, "names")
+    choices, store = folder_choices(request, "clip_score", request), Store(folder / "store")
+
+    def score() -> Any:
+        if download:
+            return folder_score(request, store, Silent())
+        return rescored_folders(choices, request, "clip_score", store, Silent())
+
+    with pytest.raises(MissingFileError, match="are not on this machine"):
+        score()
+    assert bool(asked) == download

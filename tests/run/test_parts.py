@@ -14,7 +14,7 @@ pytest.importorskip("open_clip")
 from ivbench.cli.main import main
 from ivbench.config import parse_suite
 from ivbench.data.shapes import prompts
-from ivbench.plan import build_plan, cascade_source
+from ivbench.plan import build_plan, cascade_source, estimate
 from ivbench.results.files import read_results
 from ivbench.results.schema import Results
 from ivbench.results.store import Store
@@ -170,12 +170,33 @@ def test_plan_says_tasks_sharing_store_and_time(folder: Path, capsys: pytest.Cap
     capsys.readouterr()
     assert main(["plan", "--suite", "suite.yaml"]) == 0
     done = capsys.readouterr().out
-    assert "to write: videos 0 MB, features 0 MB" in done
+    assert "to write: videos 0 MB, features 0 MB, texts 0 MB" in done
     assert "time: sampling 0 s, features 0 s, scores 0 s" in done
     suite = {**SUITE, "metrics": FID}
     planned = build_plan(parse_suite(suite), cascade_source(read_card(CASCADE)))
     tasks = sum(len(getattr(planned, kind)) for kind in ("encode", "sample", "extract", "score"))
     assert f"store: {tasks} of {tasks} results are there" in done
+
+
+@pytest.mark.parametrize("stages", [{}, {"from_stage": "ssr1", "input": "real"}])
+def test_bytes_to_write_are_those_that_are_written(folder: Path, stages: dict[str, str]) -> None:
+    asked = parse_suite({**SUITE, "metrics": [*FID, {"name": "fvd", "extractor": "video-probe"}], "stages": stages})
+    planned = build_plan(asked, cascade_source(read_card(CASCADE)))
+    store = Store(folder / "store")
+    before = estimate(planned, store)
+    suite_file(folder, metrics=[*FID, {"name": "fvd", "extractor": "video-probe"}], stages=stages)
+    score(folder)
+
+    def written(*kinds: str) -> int:
+        tasks = [task.id for kind in kinds for task in getattr(planned, kind)]
+        found = [store.get(task) for task in tasks]
+        return sum(array.nbytes for arrays in found if arrays is not None for array in arrays.values())
+
+    assert before.video_bytes == written("input", "sample") > 0
+    assert before.text_bytes == written("encode") > 0
+    assert bool(planned.input) == bool(stages)
+    after = estimate(planned, store)
+    assert (after.video_bytes, after.text_bytes) == (0, 0)
 
 
 def test_wrong_options_are_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

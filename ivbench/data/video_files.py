@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
+from ivbench.data.cut_off import is_cut_off
 from ivbench.errors import ConfigError, MissingDependencyError, MissingFileError, ShapeError, UnreadableError
 
 __all__ = [
@@ -112,7 +113,7 @@ def read_video(path: Path, limit: int | None = None) -> Video:
 
     Raises:
         MissingFileError: it is not there.
-        UnreadableError: it cannot be decoded, or holds no frame.
+        UnreadableError: it cannot be decoded, is cut off, or holds no frame.
         ShapeError: an array that is no video, or frames of different sizes.
         MissingDependencyError: a video file, and PyAV is not installed.
     """
@@ -267,6 +268,8 @@ def _read_av(path: Path, limit: int | None) -> Video:
         import av
     except ModuleNotFoundError:
         raise MissingDependencyError("av", "video") from None
+    if is_cut_off(path):
+        raise UnreadableError(f"{path} is cut off: its last part is missing. Make it again, or take it out.")
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:

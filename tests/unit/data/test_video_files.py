@@ -183,6 +183,48 @@ def test_frames_of_two_sizes_and_deep_images_are_refused(tmp_path):
         read_video(tmp_path / "deep.png")
 
 
+CONTAINERS = [
+    ("a.mp4", "libx264", {}),
+    ("a.mp4", "libx264", {"movflags": "faststart"}),
+    ("a.mp4", "libx264", {"movflags": "frag_keyframe+empty_moov"}),
+    ("a.mov", "mpeg4", {"movflags": "faststart"}),
+    ("a.mkv", "libx264", {}),
+    ("a.webm", "libvpx-vp9", {}),
+    ("a.avi", "mpeg4", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "codec", "options"), CONTAINERS)
+def test_a_video_that_is_cut_off_is_never_a_shorter_one(tmp_path, name, codec, options):
+    av = pytest.importorskip("av")
+    frames, whole = clip(frames=64), tmp_path / name
+    with av.open(str(whole), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=8)
+        stream.height, stream.width, stream.pix_fmt = 16, 24, "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    assert len(read_video(whole).frames) == 64
+    content = whole.read_bytes()
+    for part in (0.3, 0.5, 0.9):
+        (tmp_path / f"cut-{name}").write_bytes(content[: int(part * len(content))])
+        with pytest.raises(UnreadableError, match="cut off"):
+            read_video(tmp_path / f"cut-{name}")
+    whole.write_bytes(content + b"a note that some camera leaves")
+    assert len(read_video(whole).frames) == 64
+
+
+def test_a_recording_without_a_size_is_whole(tmp_path):
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "a.mkv"), "w", options={"live": "1"}) as container:
+        stream = container.add_stream("ffv1", rate=8)
+        stream.height, stream.width, stream.pix_fmt = 16, 24, "bgr0"
+        for frame in clip():
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    np.testing.assert_array_equal(read_video(tmp_path / "a.mkv").frames, clip())
+
+
 def zipped(path, *folders):
     with zipfile.ZipFile(path, "w") as archive:
         for folder in folders:

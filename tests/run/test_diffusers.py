@@ -191,6 +191,27 @@ def test_other_weights_are_another_generator(saved: Callable[[str], Path], tmp_p
     assert PipelineFolder(str(copied)).digest != PipelineFolder(str(folder)).digest
 
 
+def test_a_hub_id_is_its_folder_in_the_hubs_cache(
+    saved: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the hub's client lays it out; there is no network here."""
+    from huggingface_hub import constants
+
+    kept = tmp_path / "models--own--tiny"
+    shutil.copytree(saved("text-to-video-sd"), kept / "snapshots" / ("0" * 40))
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("0" * 40)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    found = DiffusersGenerator("own/tiny")
+    assert found.weights == DiffusersGenerator(str(saved("text-to-video-sd"))).weights
+    settings = {**found.spec.settings, "steps": 2, "guidance": 3.0}
+    (video,) = loaded(found).generate(Request(("a red circle",), (5,), settings, 2, 8, 8, 8.0))
+    assert video.shape == (2, 8, 8, 3)
+    with pytest.raises(IvbenchError, match=r"own/absent is no folder, and cannot be fetched from the hub"):
+        DiffusersGenerator("own/absent")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -52,7 +52,7 @@ def expand(
     """Every cell once: first the grid's product, then the explicit cells; without either, the defaults are one cell.
 
     Cells that resolve to the same settings (gamma with a sampler that has none, say) are one cell, with the first's
-    place.
+    place. It has one label.
 
     Args:
         suite: grid, cells, defaults.
@@ -61,7 +61,7 @@ def expand(
         given: digest of the videos that the first sampled stage starts from; empty: it starts from noise.
 
     Raises:
-        ConfigError: a setting is missing or names no stage, or two labels are equal.
+        ConfigError: a setting is missing or names no stage, two labels are equal, or two labelled cells are the same.
     """
     resolved: dict[str, _Point] = {}
     labels: dict[str, str] = {}
@@ -73,8 +73,10 @@ def expand(
         key = cell_id(source, sampled, given, point.samplings, suite.noise)
         resolved.setdefault(key, point)
         if isinstance(settings, CellConfig):
-            if settings.label is not None:
-                labels.setdefault(key, settings.label)
+            if settings.label is not None and labels.setdefault(key, settings.label) != settings.label:
+                raise ConfigError(
+                    f'cells: "{labels[key]}" and "{settings.label}" are sampled alike. Remove one of them.'
+                )
             published[key] = published.get(key) or published_records(suite, settings.published)
     shown = _shown({name for point in resolved.values() for name in point.weights})
     tables = {key: _settings(point, shown) for key, point in resolved.items()}

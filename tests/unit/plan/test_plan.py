@@ -297,6 +297,15 @@ def test_after_guidance_distillation_alone_any_sampler_and_number_of_steps_may_b
     assert [cell.costs[0].nfe for cell in found] == [5, 5]
 
 
+def test_two_labels_of_cells_that_are_sampled_alike_are_refused(suite: SuiteConfig, source: CascadeSource) -> None:
+    """One of them would be lost in silence. The label of a point of the grid is no second one."""
+    cells = [{"label": "a", "sampler": "ddim", "gamma": 0.1}, {"label": "b", "sampler": "ddim", "gamma": 0.9}]
+    with pytest.raises(ConfigError, match='cells: "a" and "b" are sampled alike'):
+        plan(changed(suite, grid=None, cells=cells), source)
+    (found,) = plan(changed(suite, grid={"sampler": ["ddim"]}, cells=[cells[0], {"sampler": "ddim"}]), source).cells
+    assert found.label == "a"
+
+
 def test_quick_samples_in_two_minutes_at_the_promised_speed(source: CascadeSource, tmp_path: Path) -> None:
     """8 ms a video and evaluation of the base, 30 ms of the two others together, as the zoo's cascade may cost."""
     speed = {"base": 0.008, "tsr1": 0.015, "ssr1": 0.015}

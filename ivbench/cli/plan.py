@@ -24,7 +24,8 @@ def plan(asked: Asked, store: Path | None, out: Path | None) -> None:
     """Show a suite's cells, tasks and cost before anything runs.
 
     NFE are network evaluations of one video, guidance doubles them; TFLOPs are of one video too, with 1 MAC = 2 FLOPs.
-    Seconds are those that entries of the store took on this machine; before a first run, those of the card.
+    Seconds are those that entries of the store took on this machine; before a first run, those of the card. Of timing
+    they are of --timing, all of it anew; references and the report come on top.
     """
     from ivbench.cli.session import default_store
     from ivbench.plan import estimate, write_plan
@@ -81,8 +82,9 @@ def _megabytes(size: int | None) -> str:
 def _time(left: Estimate) -> list[str]:
     known = [f"{step} {_duration(seconds)}" for step, seconds in left.seconds.items() if seconds is not None]
     unknown = [step for step, seconds in left.seconds.items() if seconds is None]
-    by_card = " and ".join(step for step in left.seconds if step in left.by_card)
-    how = f"{by_card} at the cards' speed, which is another machine's" if by_card else "as this store's entries took"
+    by_card = [step for step in left.seconds if step in left.by_card]
+    whose = "all" if len(by_card) == len(known) else ", ".join(by_card)
+    how = f"{whose} at the cards' speed, which is another machine's" if by_card else "as this store's entries took"
     lines = [f"time: {', '.join(known)} ({how})"] if known else []
     if unknown:
         lines.append(f"time of {' and '.join(unknown)}: not known until this store has some")

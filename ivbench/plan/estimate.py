@@ -20,6 +20,7 @@ from ivbench.plan.parts import origin
 from ivbench.plan.plan import Plan
 from ivbench.plan.sources import CascadeSource
 from ivbench.plan.tasks import EncodeTask, ExtractTask, InputTask, SampleTask
+from ivbench.plan.timing import REPEATS, TIMING_BATCH, compared_cells, repeats_of
 from ivbench.results.store import Store
 from ivbench.spec import StageSpec
 from ivbench.zoo import find_card
@@ -74,6 +75,7 @@ def estimate(plan: Plan, store: Store) -> Estimate:
     missing = {kind: [task for task in getattr(plan, kind) if not store.has(task.id)] for kind in KINDS}
     rates = _rates(store)
     sampling, by_card = _sampling_seconds(plan, missing["sample"], rates)
+    timing, timing_by_card = _timing_seconds(plan, rates)
     features, features_by_card = _feature_seconds(missing["extract"], rates)
     score = [(("score", task.metric.name), 1) for task in missing["score"]]
     return Estimate(
@@ -81,8 +83,17 @@ def estimate(plan: Plan, store: Store) -> Estimate:
         video_bytes=sum(_video_bytes(plan, task) for kind in ("input", "sample") for task in missing[kind]),
         text_bytes=sum(_text_bytes(plan, task) for task in missing["encode"]),
         feature_bytes=_feature_bytes(plan, missing["extract"]),
-        seconds={"sampling": sampling, "features": features, "scores": _total(score, rates)},
-        by_card=frozenset(step for step, cards in (("sampling", by_card), ("features", features_by_card)) if cards),
+        seconds={
+            "sampling": sampling,
+            "timing": timing,
+            "features": features,
+            "scores": _total(score, rates),
+        },
+        by_card=frozenset(
+            step
+            for step, cards in (("sampling", by_card), ("timing", timing_by_card), ("features", features_by_card))
+            if cards
+        ),
     )
 
 
@@ -134,6 +145,22 @@ def _sampling_seconds(plan: Plan, tasks: list[SampleTask], rates: Rates) -> tupl
     of_card = [_card_seconds(plan, task) for task in tasks]
     known = [seconds for seconds in of_card if seconds is not None]
     return (sum(known), True) if len(known) == len(tasks) else (None, False)
+
+
+def _timing_seconds(plan: Plan, rates: Rates) -> tuple[float | None, bool]:
+    """Likewise, of measuring sampling time: whether this machine's are in the store already is not looked at."""
+    settings: dict[tuple[str, ...], SampleTask] = {}
+    for task in plan.sample:
+        settings.setdefault((task.weights, task.stage, task.sampling.model_dump_json()), task)
+    compared, total, cards = compared_cells(plan), 0.0, False
+    for task in settings.values():
+        found, by_card = _sampling_seconds(plan, [task], rates)
+        if found is None:
+            return None, False
+        cards = cards or by_card
+        batch = found * TIMING_BATCH / len(task.prompts)
+        total += batch * repeats_of(batch, 1 if compared.isdisjoint(task.cells) else REPEATS)
+    return total, cards
 
 
 def _feature_seconds(tasks: list[ExtractTask], rates: Rates) -> tuple[float | None, bool]:

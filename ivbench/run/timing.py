@@ -17,6 +17,7 @@ from ivbench.data.prompts import prompt_digest
 from ivbench.diffusion.noise import NoiseKey
 from ivbench.errors import ConfigError, NonFiniteError
 from ivbench.plan import CascadeSource, SampleTask
+from ivbench.plan.timing import ENOUGH, REPEATS, TIMING_BATCH, compared_cells
 from ivbench.run.generating import Generating
 from ivbench.run.job import Entry, Job
 from ivbench.run.peak_memory import PeakMemory, counts_on_device
@@ -24,13 +25,9 @@ from ivbench.run.sampling import settings_of, stage_settings
 from ivbench.spec import GeneratorSpec, StageSpec
 from ivbench.text import TextEmbeddings
 
-__all__ = ["TIMING_BATCH", "Measured", "Timing"]
+__all__ = ["Measured", "Timing"]
 
-TIMING_BATCH = 16
 _FORMAT = 3
-_REPEATS = 3
-_ENOUGH = 1.0
-"""Seconds after which a measurement is not repeated, unless a conclusion is on the ratio of its cell's time."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +67,11 @@ class Timing:
         machine = self._job.environment
         execution = self._plan.execution
         memory = "the device" if counts_on_device(execution.backend, execution.device) else "the process"
-        always = f", of {_REPEATS} where a conclusion is on a ratio of times" if self._compared_cells else ""
+        always = f", of {REPEATS} where a conclusion is on a ratio of times" if compared_cells(self._plan) else ""
         return (
             f"one batch of {self._batch} videos in {machine.backend} on {machine.device} ({machine.processor}, "
             f"{machine.threads} threads), after a warm-up, text embeddings and weights in memory; seconds a video, the "
-            f"median of up to {_REPEATS} repeats{always}; peak memory of {memory}"
+            f"median of up to {REPEATS} repeats{always}; peak memory of {memory}"
         )
 
     def require_device(self) -> None:
@@ -117,23 +114,15 @@ class Timing:
             for cell in task.cells
         }
 
-    @property
-    def _compared_cells(self) -> set[str]:
-        """Ids of the cells whose sampling time a conclusion compares."""
-        times = {"seconds", "seconds_parallel"}
-        ratios = [one for one in self._plan.suite.conclusions if times & {one.quantity, one.near}]
-        labels = {label for one in ratios for label in (one.of, one.to)}
-        return {cell.id for cell in self._plan.cells if cell.label in labels}
-
     @cached_property
     def _compared(self) -> set[str]:
         """The measurements that such a comparison stands on."""
-        cells = self._compared_cells
+        cells = compared_cells(self._plan)
         return {self._setting(task) for task in self._plan.sample if not cells.isdisjoint(task.cells)}
 
     def _least(self, task: SampleTask) -> int:
         """Repeats of a measurement, however long it takes."""
-        return _REPEATS if self._setting(task) in self._compared else 1
+        return REPEATS if self._setting(task) in self._compared else 1
 
     def _key(self, task: SampleTask) -> str:
         return digest({"kind": "timing", "setting": self._setting(task), "least": self._least(task)})
@@ -170,7 +159,7 @@ class Timing:
         """The call's results come back as NumPy arrays, so a device has finished its work."""
         seconds, least = list[float](), self._least(task)
         with PeakMemory(self._plan.execution.backend, self._job.models.device) as memory:
-            while len(seconds) < least or (len(seconds) < _REPEATS and sum(seconds) < _ENOUGH):
+            while len(seconds) < least or (len(seconds) < REPEATS and sum(seconds) < ENOUGH):
                 started = time.perf_counter()
                 call()
                 seconds.append(time.perf_counter() - started)

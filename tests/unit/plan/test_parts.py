@@ -261,7 +261,7 @@ def test_an_estimate_goes_by_what_the_stores_entries_took(
 ) -> None:
     found, store = plan(changed(suite, grid=None), source), Store(tmp_path)
     nothing = estimate(found, store)
-    assert nothing.seconds == {"sampling": None, "features": None, "scores": None}
+    assert nothing.seconds == {"sampling": None, "timing": None, "features": None, "scores": None}
     frames_bytes = 2 * 20 * (2 * 4 * 4 * 4 * 3 + 2 * 8 * 4 * 4 * 3 + 8 * 8 * 8 * 3)
     assert nothing.video_bytes == frames_bytes
     for task in [task for task in found.sample if task.block == 0 and task.seed == 0]:

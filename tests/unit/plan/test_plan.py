@@ -317,7 +317,7 @@ def test_quick_samples_in_two_minutes_at_the_promised_speed(source: CascadeSourc
     assert len(found.cells) >= 4
     assert found.videos == 512
     left = estimate(found, Store(tmp_path))
-    assert left.by_card == {"sampling", "features"}
+    assert left.by_card == {"sampling", "timing", "features"}
     each = sum(read_card(name).config.seconds_per_video or 0 for name in ("frame-probe", "video-probe", "clip-probe"))
     assert left.seconds["features"] == pytest.approx(512 * each)
     assert left.video_bytes > 0
@@ -325,6 +325,13 @@ def test_quick_samples_in_two_minutes_at_the_promised_speed(source: CascadeSourc
     assert each > 0
     assert left.seconds["sampling"] is not None
     assert 1 < left.seconds["sampling"] < 120
+    settings = {(task.stage, task.sampling.model_dump_json()): task for task in found.sample}
+    expected = 0.0
+    for task in settings.values():
+        guided = 2 if task.sampling.guidance.label != "w=0" else 1
+        batch = 16 * guided * task.sampling.num_steps * speed[task.stage]
+        expected += batch * (1 if batch >= 1 else 2 if batch >= 0.5 else 3)
+    assert left.seconds["timing"] == pytest.approx(expected)
 
 
 class OfItsOwn:

@@ -40,7 +40,8 @@ def check_adapter(cascade: str | Path | Card | Generator, device: str = "cpu", z
     """Open a cascade or a generator through its adapter and put it to the test.
 
     Of a generator: videos have the shape and type that were asked for; a video is the same twice, and the same alone
-    and in a batch; seed, prompt, steps, guidance and negative prompt, as far as it exposes them, each change it.
+    and in a batch; seed, prompt, steps, guidance and negative prompt, as far as it exposes them, each change it. Of
+    videos that were sampled already: likewise, but for the seed, on the first two of their prompts.
 
     Of each stage of a cascade, on random input: predictions have the video's shape, are finite at the least, the middle
     and the greatest log SNR, are the same twice and the same alone and in a batch; inputs are left as they were; text,

@@ -1,8 +1,8 @@
-"""Whether a generator keeps its contract: `check_adapter` for the level "generator"."""
+"""Whether a generator keeps its contract: `check_adapter` for the levels "generator" and "videos"."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,21 +29,37 @@ def generator_problems(generator: Generator) -> Iterator[str]:
     """What is broken, a text each.
 
     Args:
-        generator: opened; it is asked for a handful of videos, with 2 steps where it has steps.
+        generator: opened; it is asked for a handful of videos, with 2 steps where it has steps. One of videos that were
+            sampled already is asked for those of its own prompts, which no seed changes.
     """
     spec = generator.spec
+    prompts = _prompts(generator)
     steps: dict[str, Scalar] = {"steps": _STEPS} if "steps" in spec.settings else {}
-    request = Request(_PROMPTS, _SEEDS, {**spec.settings, **steps}, spec.frames, spec.height, spec.width, spec.fps)
+    seeds = _SEEDS[: len(prompts)]
+    request = Request(prompts, seeds, {**spec.settings, **steps}, spec.frames, spec.height, spec.width, spec.fps)
     try:
-        first = [_one(generator, request, place) for place in range(len(_PROMPTS))]
+        first = [_one(generator, request, place) for place in range(len(prompts))]
     except IvbenchError as error:
         yield str(error).rstrip(".")
         return
     if any(one is None for one in first):
-        yield "it fails on plain prompts"
+        yield "it fails on prompts of its own" if _is_sampled(generator) else "it fails on plain prompts"
         return
     yield from _depends(generator, request, first)
     yield from _told(generator, request, first[0])
+
+
+def _is_sampled(generator: Generator) -> bool:
+    """Whether its videos were made already."""
+    return generator.spec.kind == "videos"
+
+
+def _prompts(generator: Generator) -> tuple[str, ...]:
+    """Two prompts: of videos that were made already the first that have one, else plain ones."""
+    if not _is_sampled(generator):
+        return _PROMPTS
+    files: Mapping[str, tuple[str, ...]] = generator.files  # type: ignore[attr-defined]
+    return tuple(prompt for prompt, found in files.items() if found and found[0])[: len(_PROMPTS)]
 
 
 def _depends(generator: Generator, request: Request, first: list[Any]) -> Iterator[str]:
@@ -53,9 +69,10 @@ def _depends(generator: Generator, request: Request, first: list[Any]) -> Iterat
         both = checked_videos(request, generator.generate(request), generator.spec.name)
         if not all(_same(one, alone) for one, alone in zip(both, first, strict=True)):
             yield "a video depends on the others of its batch"
-    if _equal(_one(generator, replace(request, seeds=_SEEDS[::-1]), 0), first[0]):
+    seeds, prompts = request.seeds[::-1], request.prompts[::-1]
+    if not _is_sampled(generator) and _equal(_one(generator, replace(request, seeds=seeds), 0), first[0]):
         yield "the seed changes nothing"
-    if _equal(_one(generator, replace(request, prompts=_PROMPTS[::-1]), 0), first[0]):
+    if len(prompts) > 1 and _equal(_one(generator, replace(request, prompts=prompts), 0), first[0]):
         yield "the prompt changes nothing"
 
 

@@ -21,6 +21,7 @@ from ivbench.plan import Plan, build_plan
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run import Outcome, Silent, score_plan
+from ivbench.testing import AdapterError, check_adapter
 from tests.run.test_generator import ASKED, GeneratorModels
 from tests.run.toys import EXTRACTORS
 
@@ -278,3 +279,27 @@ def test_by_the_command_line(shipped: Path, tmp_path: Path, monkeypatch: pytest.
     assert "cannot be read" in page
     assert "Videos in on suite tiny-suite" in page
     assert open_door("videos:in").spec.kind == "videos"
+
+
+def test_the_contract_is_checked_on_the_folders_own_prompts(tmp_path: Path) -> None:
+    check_adapter(f"videos:{write_all(tmp_path / 'in')}")
+    one = tmp_path / "one"
+    one.mkdir()
+    np.savez(one / f"{PROMPTS[0]}-0.npz", video=video(0), fps=6.0)
+    check_adapter(f"videos:{one}")
+
+
+class Deaf(VideosFolder):
+    """Gives the first prompt's video for every prompt, and another one the second time."""
+
+    asked = 0
+
+    def _read(self, prompt: str, request: Request) -> Any:
+        self.asked += 1
+        found = super()._read(next(iter(self._files)), request)
+        return found if self.asked < 3 else np.roll(found, self.asked, axis=1)
+
+
+def test_a_folder_that_breaks_the_contract_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AdapterError, match="gives another video the second time"):
+        check_adapter(Deaf(str(write_all(tmp_path / "in"))))

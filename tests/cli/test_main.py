@@ -214,3 +214,18 @@ def test_nothing_is_written_over_what_was_read(
     assert main(arguments) == 2
     assert "is what was read" in capsys.readouterr().err
     assert (file.read_bytes(), suite.read_bytes()) == before
+
+
+def test_an_interruption_while_the_modules_load_is_one_line_too() -> None:
+    code = """
+import sys
+class Impatient:
+    def find_spec(self, name, path=None, target=None):
+        if name == "ivbench.cli.main":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Impatient())
+from ivbench.__main__ import run
+sys.exit(run())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted before anything began.\n")

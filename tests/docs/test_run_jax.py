@@ -27,7 +27,9 @@ def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     for name, value in environment(tmp_path / "zoo", tmp_path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    run, parity = ([CASCADE if word == "shapes-lite" else word for word in words] for words in commands(PAGE))
+    mine = {"shapes-lite": CASCADE, "ivbench-out/quick-shapes-lite": "out"}
+    mine["ivbench-out/quick-shapes-lite/parity.json"] = "out/parity.json"
+    run, parity, beside, report = ([mine.get(word, word) for word in words] for words in commands(PAGE))
     assert run == ["run", "--suite", "quick", "--cascade", CASCADE, "--backend", "jax"]
     assert main(["plan", *run[1:]]) == 0
     metrics = [{"name": "clip_score", "extractor": "clip-probe"}]
@@ -38,3 +40,6 @@ def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert main([*parity, "--prompts", "2", "--steps", "2", "--w", "1"]) == 0
     assert "CLIP score" in capsys.readouterr().out
     assert json.loads((tmp_path / "parity.json").read_text())["checks"]
+    assert main([*beside, "--prompts", "2", "--steps", "2", "--w", "1"]) == 0
+    assert main(report) == 0
+    assert '<h2 id="backends">' in (tmp_path / "out" / "report.html").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ivbench.plan.plan import Plan
 
-__all__ = ["ENOUGH", "REPEATS", "TIMING_BATCH", "compared_cells", "repeats_of"]
+__all__ = ["REPEATS", "TIMING_BATCH", "compared_cells", "goes_on", "repeats_of"]
 
 TIMING_BATCH = 16
 """Videos of a measurement; a generator's are its own batch."""
@@ -24,6 +24,11 @@ def compared_cells(plan: Plan) -> set[str]:
 def repeats_of(seconds: float, least: int) -> int:
     """Repeats of a measurement that takes so long each time, at least so many."""
     done = 0
-    while done < least or (done < REPEATS and done * seconds < ENOUGH):
+    while goes_on(done, done * seconds, least):
         done += 1
     return done
+
+
+def goes_on(done: int, spent: float, least: int) -> bool:
+    """Whether a measurement is repeated, after so many repeats in so many seconds."""
+    return done < least or (done < REPEATS and spent < ENOUGH)

@@ -17,7 +17,7 @@ from ivbench.data.prompts import prompt_digest
 from ivbench.diffusion.noise import NoiseKey
 from ivbench.errors import ConfigError, NonFiniteError
 from ivbench.plan import CascadeSource, SampleTask
-from ivbench.plan.timing import ENOUGH, REPEATS, TIMING_BATCH, compared_cells
+from ivbench.plan.timing import REPEATS, TIMING_BATCH, compared_cells, goes_on
 from ivbench.run.generating import Generating
 from ivbench.run.job import Entry, Job
 from ivbench.run.peak_memory import PeakMemory, counts_on_device
@@ -159,7 +159,7 @@ class Timing:
         """The call's results come back as NumPy arrays, so a device has finished its work."""
         seconds, least = list[float](), self._least(task)
         with PeakMemory(self._plan.execution.backend, self._job.models.device) as memory:
-            while len(seconds) < least or (len(seconds) < REPEATS and sum(seconds) < ENOUGH):
+            while goes_on(len(seconds), sum(seconds), least):
                 started = time.perf_counter()
                 call()
                 seconds.append(time.perf_counter() - started)

@@ -385,7 +385,7 @@ RATIO = {"text": "faster", "kind": "ratio", "of": "short", "to": "a"}
 def test_what_a_ratio_of_times_stands_on_is_measured_three_times_however_long_it_takes(
     asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ivbench.run.timing.ENOUGH", 0.0)
+    monkeypatch.setattr("ivbench.plan.timing.ENOUGH", 0.0)
     plan = toy_plan(metrics=[], gallery=0, conclusions=[RATIO | asked])
     results = run_toy(plan, tmp_path, timing=True).outcome.results
     repeats = {cell.label: [len(cost.repeats) for cost in cell.costs] for cell in results.cells}
@@ -398,7 +398,7 @@ def test_what_a_ratio_of_times_stands_on_is_measured_three_times_however_long_it
 
 
 def test_a_ratio_of_flops_asks_for_no_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ivbench.run.timing.ENOUGH", 0.0)
+    monkeypatch.setattr("ivbench.plan.timing.ENOUGH", 0.0)
     plan = toy_plan(metrics=[], gallery=0, conclusions=[{**RATIO, "quantity": "flops", "at_least": 1}])
     results = run_toy(plan, tmp_path, timing=True).outcome.results
     # One call takes longer than no time at all, so none is repeated.
@@ -407,7 +407,7 @@ def test_a_ratio_of_flops_asks_for_no_repeats(tmp_path: Path, monkeypatch: pytes
 
 
 def test_measurements_without_enough_repeats_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ivbench.run.timing.ENOUGH", 0.0)
+    monkeypatch.setattr("ivbench.plan.timing.ENOUGH", 0.0)
     changes: dict[str, Any] = {"metrics": [], "gallery": 0}
     run_toy(toy_plan(**changes), tmp_path, timing=True)
     plan = toy_plan(**changes, conclusions=[{**RATIO, "quantity": "seconds", "at_least": 1}])

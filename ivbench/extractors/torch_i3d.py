@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -41,7 +42,10 @@ class I3DExtractor(NetworkExtractor):
             NonFiniteError: NaN or infinity in the weights.
         """
         super().__init__(weights, choice, device)
-        self._net = fill(I3D(), weights.path, "the state dict of I3D with Kinetics-400's 400 classes").to(device)
+        net = fill(I3D(), weights.path, "the state dict of I3D with Kinetics-400's 400 classes")
+        assert isinstance(net, I3D)
+        net.fold()
+        self._net = net.to(device).to(memory_format=torch.channels_last_3d)
 
     def extract_many(self, videos: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         """Features of clips of any sizes, each [T, H, W, 3] uint8 with T >= 9: [400] each."""
@@ -51,4 +55,4 @@ class I3DExtractor(NetworkExtractor):
         return super().extract_many(videos)
 
     def _run(self, batch: Tensor) -> Tensor:
-        return self._net(batch)
+        return self._net(batch.contiguous(memory_format=torch.channels_last_3d))

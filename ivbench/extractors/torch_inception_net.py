@@ -8,11 +8,13 @@ TensorFlow's graph classify_image_graph_def.pb, which FID was defined with (Heus
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ivbench.extractors.torch_fold import fold
 
 __all__ = ["LEAST_SIDE", "TAPS", "FIDInception"]
 
@@ -122,13 +124,8 @@ class _Unit(nn.Module):
         return functional.relu(self.bn(self.conv(x)), inplace=True)
 
     def fold(self) -> None:
-        """Put the normalisation into the convolution, computed in float64."""
-        bn: Any = self.bn
-        scale = bn.weight.double() / torch.sqrt(bn.running_var.double() + bn.eps)
-        bias = bn.bias.double() - bn.running_mean.double() * scale
-        weight = self.conv.weight.double() * scale[:, None, None, None]
-        self.conv.weight = nn.Parameter(weight.to(self.conv.weight.dtype))
-        self.conv.bias = nn.Parameter(bias.to(self.conv.weight.dtype))
+        """Put the normalisation into the convolution."""
+        fold(self.conv, self.bn)
         self.bn = nn.Identity()
 
 

@@ -21,8 +21,7 @@ which samples the suite `error-rates` ({cascade}: {videos}, in two cells: "{unch
 and {trials:,} times for each row draws results files from these videos: prompts with replacement, and of every prompt
 other videos for each file, {runs} of them. They are scored, compared and judged by the functions of the commands.
 In brackets: the exact 95 % interval of a measured rate; of {count} such intervals one in twenty misses by chance.
-Those that do are listed. The bounds are Student's t: differences of few prompts have heavy tails, and then it errs to
-the safe side, with fewer alarms than promised. How the intervals are made stands in [statistics](design/statistics.md).
+Those that do are listed. How the intervals are made stands in [statistics](design/statistics.md).
 
 ## Without a change
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ivbench.check.compare import Change, Comparison
 from ivbench.check.gate import Gate, Rule
-from ivbench.check.power import quantile, units_needed
+from ivbench.check.power import units_needed
 
 __all__ = ["Outcome", "Verdict", "judge_changes"]
 
@@ -102,8 +102,10 @@ def _verdict(change: Change, rule: Rule, alpha: float, power: float, prompts: in
         why = "; ".join(change.new.notes or change.old.notes) or _undecided(change)
         return Verdict(change.cell, rule.metric, "missing", None, None, None, rule.margin, f"decides nothing: {why}")
     sides = 2 if rule.rule == "no-change" else 1
-    reach = quantile(found.units, 1 - alpha / sides) * found.error
-    gain, low, high = change.gain, change.gain - reach, change.gain + reach
+    low, high = found.bounds(alpha / sides)
+    if not change.new.higher_is_better:
+        low, high = -high, -low
+    gain = change.gain
     state, reason = _state(rule, gain, low, high)
     if state == "inconclusive":
         loss = abs(gain) if sides == 2 else -gain

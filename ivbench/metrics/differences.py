@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from ivbench.errors import ConfigError
 from ivbench.metrics.base import NO_PROMPTS, or_none
 from ivbench.metrics.influence import Influence, noise_variance, student_interval
-from ivbench.metrics.intervals import bootstrap_interval
+from ivbench.metrics.intervals import LEVEL
 from ivbench.metrics.protocol import require_same_protocol
+from ivbench.metrics.sign_flips import sign_flip_bounds
 from ivbench.metrics.statistics import Array
 from ivbench.results.schema import Difference, Interval, Score
 
@@ -44,6 +46,17 @@ class Paired:
     interval: Interval
     decisive: bool
     by_prompt: tuple[float | None, ...] = ()
+
+    def bounds(self, alpha: float) -> tuple[float, float]:
+        """One-sided bounds (lower, upper), each with the error rate alpha.
+
+        Of a mean by sign flips, of all others by Student's t.
+        """
+        values = np.array([value for value in self.by_prompt if value is not None], np.float64)
+        if len(values):
+            return sign_flip_bounds(values, alpha)
+        reach = float(special.stdtrit(self.units - 1, 1 - alpha)) * self.error
+        return self.value - reach, self.value + reach
 
     @property
     def significant(self) -> bool:
@@ -82,7 +95,7 @@ def difference(a: str, score_a: Score, b: str, score_b: Score) -> Difference | N
 def paired(a: Score, b: Score) -> Paired | None:
     """The difference a minus b; None where too few prompts leave no interval.
 
-    A mean: over the prompts that both have, by cluster bootstrap. A Frechet metric: the difference of the pooled
+    A mean: over the prompts that both have, by sign flips. A Frechet metric: the difference of the pooled
     values, with the prompts held fixed, by the noise between runs; with one run, over groups of prompts. Without
     prompts: of two sets of videos, by the errors of both (Welch 1947).
 
@@ -97,9 +110,10 @@ def paired(a: Score, b: Score) -> Paired | None:
     if a.by_prompt and b.by_prompt:
         of_prompts = _by_prompt(a, b)
         values = of_prompts[np.isfinite(of_prompts)]
-        interval = bootstrap_interval(values)
-        if interval is None:
+        if len(values) < 2:
             return None
+        low, high = sign_flip_bounds(values, (1 - LEVEL) / 2)
+        interval = Interval(low=low, high=high, level=LEVEL, method=f"sign flips over {len(values)} prompts")
         error = float(values.std(ddof=1)) / math.sqrt(len(values))
         by_prompt = tuple(or_none(of_prompts))
         return Paired(float(values.mean()), error, len(values), interval, decisive, by_prompt)

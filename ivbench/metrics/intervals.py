@@ -68,7 +68,7 @@ def bootstrap_interval(means: Array, draws: int = BOOTSTRAP_DRAWS) -> Interval |
     P - 1 degrees of freedom, z: the normal one).
 
     Args:
-        means: [P] one value a prompt, over all its runs and frames; or paired differences of such values.
+        means: [P] one value a prompt, over all its runs and frames.
         draws: bootstrap draws.
 
     Returns:

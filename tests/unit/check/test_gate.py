@@ -258,8 +258,8 @@ def test_a_metrics_own_confidence_takes_the_place_of_the_gates_and_shares_its_pa
         assert change.paired is not None
         assert verdict.high is not None
         rate = (0.05 if verdict.metric == CLIP else 0.2) / 4
-        reach = stats.t.ppf(1 - rate, 59) * change.paired.error
-        assert verdict.high - change.gain == pytest.approx(reach)
+        assert (verdict.low, verdict.high) == change.paired.bounds(rate)
+        assert verdict.high - change.gain == pytest.approx(stats.t.ppf(1 - rate, 59) * change.paired.error, rel=0.05)
     same = gate.model_copy(update={"rules": tuple(rule.model_copy(update={"confidence": 0.95}) for rule in gate.rules)})
     none = gate.model_copy(update={"rules": tuple(rule.model_copy(update={"confidence": None}) for rule in gate.rules)})
     assert judge_changes(comparison, same) == judge_changes(comparison, none)

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import math
+
+import hypothesis
 import numpy as np
 import pytest
-from scipy import special
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import special, stats
 
 from ivbench.metrics.intervals import (
     bootstrap_interval,
@@ -11,6 +16,8 @@ from ivbench.metrics.intervals import (
     prompt_means,
     standard_error,
 )
+from ivbench.metrics.sign_flips import sign_flip_bounds
+from ivbench.metrics.statistics import Array
 
 
 def test_the_standard_error_over_runs_is_the_papers() -> None:
@@ -81,3 +88,44 @@ def test_prompts_are_dealt_evenly_into_at_least_20_groups_where_there_are_so_man
     assert len(sizes) == groups
     assert sizes.max() - sizes.min() <= 1
     assert np.array_equal(group_of_prompts(prompts), group_of_prompts(prompts))
+
+
+def test_sign_flip_bounds_of_three_values_are_their_subsets_means() -> None:
+    """All 7 means of subsets of 0, 3, 9 are about equally often drawn: 0, 3, 9, 1.5, 4.5, 6, 4."""
+    for alpha, low, high in ((0.1, 0.0, 9.0), (0.2, 1.5, 6.0), (0.4, 3.0, 4.5)):
+        assert sign_flip_bounds(np.array([0.0, 3.0, 9.0]), alpha) == (low, high)
+
+
+def test_sign_flip_bounds_miss_as_often_as_they_say_however_heavy_the_tails() -> None:
+    """Student's t on the same Cauchy differences misses half as often: it is too wide."""
+    generator = np.random.default_rng(21)
+    trials, misses, of_student = 1500, 0, 0
+    for _ in range(trials):
+        differences = generator.standard_cauchy(24) * np.exp(generator.normal(size=24))
+        _, high = sign_flip_bounds(differences, 0.05)
+        misses += high < 0.0
+        error = differences.std(ddof=1) / math.sqrt(24)
+        of_student += differences.mean() + stats.t.ppf(0.95, 23) * error < 0.0
+    low, high = stats.binomtest(misses, trials).proportion_ci(0.999)
+    assert low <= 0.05 <= high, misses / trials
+    assert stats.binomtest(of_student, trials).proportion_ci(0.99).high < 0.05, of_student / trials
+
+
+@hypothesis.given(
+    arrays(np.float64, st.integers(6, 40), elements=st.floats(-100, 100, width=32)),
+    st.floats(-50, 50, width=32),
+    st.sampled_from([0.2, 0.05, 0.004, 0.0001]),
+)
+@hypothesis.settings(deadline=None, max_examples=40)
+def test_sign_flip_bounds_follow_a_shift_and_turn_with_the_sign(values: Array, shift: float, alpha: float) -> None:
+    low, high = sign_flip_bounds(values, alpha)
+    assert values.min() <= low <= high <= values.max()
+    np.testing.assert_allclose(sign_flip_bounds(-values, alpha), (-high, -low))
+    np.testing.assert_allclose(sign_flip_bounds(values + shift, alpha), (low + shift, high + shift), atol=1e-9)
+
+
+def test_sign_flip_bounds_of_many_normal_differences_are_students() -> None:
+    values = np.random.default_rng(4).normal(0.3, 1.0, 400)
+    reach = stats.t.ppf(0.975, 399) * values.std(ddof=1) / 20
+    expected = values.mean() - reach, values.mean() + reach
+    np.testing.assert_allclose(sign_flip_bounds(values, 0.025), expected, atol=0.06 * reach)

@@ -58,7 +58,7 @@ class Interval(Record):
     low: float
     high: float
     level: float = 0.95
-    method: str = Field(description="e.g. 'cluster bootstrap over 64 prompts, 2000 draws', 'sign flips over 64 prompts'")
+    method: str = Field(description="e.g. 'sign flips over 64 prompts'")
 
 
 class Range(Record):

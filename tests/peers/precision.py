@@ -18,6 +18,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 RECORD = ROOT / "tests" / "golden" / "precision.json"
+CONVENTIONS = RECORD.with_name("convention.json")
 PAGE = ROOT / "docs" / "precision.md"
 COMMAND = "tox exec -e peers -- python tests/peers/precision.py"
 _FEW = "fewer images than features: the package takes the square root of a singular matrix"
@@ -36,7 +37,8 @@ def main() -> None:
         names = ("torch", "numpy", "scipy", "torchvision", "pillow")
         record = {"command": COMMAND, "libraries": {name: version(name) for name in names}, "rows": rows}
         RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    PAGE.write_text(page(json.loads(RECORD.read_text(encoding="utf-8"))), encoding="utf-8")
+    record, conventions = (json.loads(path.read_text(encoding="utf-8")) for path in (RECORD, CONVENTIONS))
+    PAGE.write_text(page(record, conventions), encoding="utf-8")
 
 
 def _measure_frozen() -> None:
@@ -55,8 +57,8 @@ def _frozen(folder: Path) -> list[dict[str, Any]]:
     return list(frozen.rows(folder))
 
 
-def page(record: dict[str, Any]) -> str:
-    """The page of a record."""
+def page(record: dict[str, Any], conventions: dict[str, Any]) -> str:
+    """The page of a record, and of the runs at the field's convention sizes."""
     libraries = ", ".join(f"{name} {number}" for name, number in sorted(record["libraries"].items()))
     lines = [
         "# Precision: how far ivbench is from the packages that its profiles are named after",
@@ -74,7 +76,24 @@ def page(record: dict[str, Any]) -> str:
     ]
     for row in record["rows"]:
         lines.append(f"| {row['what']} | {row['against']} | {row['difference']:.1e} | {row['reason'] or 'rounding'} |")
-    return "\n".join([*lines, "", *_UNVERIFIED])
+    lines += ["", *_UNVERIFIED, *_CONVENTIONS]
+    for name, row in sorted(conventions.items()):
+        command = f"`tests/peers/convention.py {name}`"
+        values = f"{row['value']:.6g} | {row['package_value']:.6g} ({row['package']})"
+        lines.append(f"| {row['what']} | {command} | {values} | {row['difference']:.1e} | {row['peak_gib']:.1f} GiB |")
+    return "\n".join([*lines, ""])
+
+
+_CONVENTIONS = [
+    "## At the field's convention sizes",
+    "",
+    "More samples than features, so that no covariance is singular. From the files to the value by one `ivbench score`;",
+    "then the package's own function on mean and covariance, by numpy, of the same features. The largest memory of the",
+    "process is beside it; it is that of `--memory 4GiB`, the default.",
+    "",
+    "| what | command | ivbench | the package's distance | difference | memory |",
+    "|---|---|---|---|---|---|",
+]
 
 
 _UNVERIFIED = [

@@ -87,9 +87,9 @@ def page(record: dict[str, Any], conventions: dict[str, Any]) -> str:
 _CONVENTIONS = [
     "## At the field's convention sizes",
     "",
-    "More samples than features: no covariance is singular. From the files to the value by one `ivbench score`; then the",
-    "package's own function on mean and covariance, by numpy, of the same features. The memory is the most that the process",
-    "held, with the default `--memory 4GiB`.",
+    "More samples than features: no covariance is singular. From the files to the value by one `ivbench score`; then",
+    "the package's own function on mean and covariance, by numpy, of the same features. The memory is the most that",
+    "the process held, with the default `--memory 4GiB`.",
     "",
     "| what | command | ivbench | the package's distance | difference | memory |",
     "|---|---|---|---|---|---|",

@@ -191,12 +191,11 @@ def _update(comparison: Comparison, results: tuple[Results, Results], old: Path)
     """Print every value beside the old one, and put the new results in the place of the baseline."""
     from ivbench.check import updated_baseline
     from ivbench.cli.compare import show_changes
-    from ivbench.results import write_results
+    from ivbench.cli.updating import replace_baseline
 
     made = updated_baseline(*results)
     show_changes(comparison, results)
-    write_results(made, old)
-    click.echo(old)
+    replace_baseline(made, old)
 
 
 def _init(comparison: Comparison, results: tuple[Results, Results], gate_path: Path) -> None:

@@ -10,7 +10,7 @@ from ivbench.cli.options import not_an_input, results_file
 from ivbench.errors import ConfigError
 from ivbench.registry import names
 
-__all__ = ["export"]
+__all__ = ["export", "export_place"]
 
 _SUFFIX = {"latex": "tex", "markdown": "md", "lm-eval": "lm-eval.json", "vbench": "eval_results.json"}
 
@@ -30,11 +30,16 @@ def export(results: tuple[Path, ...], kind: str, out: Path | None) -> None:
     from ivbench.results.atomic import write_bytes
 
     sources = [results_file(path) for path in results]
-    target = out or sources[0].with_name(f"results-export.{_SUFFIX.get(kind, kind)}")
+    target = out or export_place(sources[0], kind)
     not_an_input(target, *sources)
     content = exported(kind, list(zip(_names(sources), map(read_results, sources), strict=True)))
     write_bytes(target, content)
     click.echo(target)
+
+
+def export_place(results: Path, kind: str) -> Path:
+    """Where a format goes unless `--out` says so: beside a results file."""
+    return results.with_name(f"results-export.{_SUFFIX.get(kind, kind)}")
 
 
 def _names(sources: list[Path]) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ivbench.cli.main import main
-from ivbench.results import read_results, write_results
+from ivbench.results import read_results, write_csv, write_results
 from ivbench.run import Outcome
 from tests.unit.check.results import CLIP, mean_score, pair, rerun, results
 
@@ -101,6 +101,58 @@ def test_update_replaces_the_baseline_and_nothing_else_does(folder: Path) -> Non
     assert baseline.cells[0].scores == read_results(folder / "worse" / "results.json").cells[0].scores
     assert any("before" in note for note in baseline.notes)
     assert main(["check", "worse", "--baseline", "old"]) == 0
+
+
+def test_update_writes_the_table_and_the_page_beside_the_baseline_anew(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = folder / "old"
+    write_csv(read_results(old / "results.json"), old / "results.csv")
+    assert main(["report", "old"]) == 0
+    capsys.readouterr()
+    assert main(["check", "worse", "--baseline", "old", "--update"]) == 0
+    assert capsys.readouterr().out.endswith("old/results.json\nold/results.csv\nold/report.html\n")
+    renewed = {name: (old / name).read_bytes() for name in ("results.csv", "report.html")}
+    write_csv(read_results(old / "results.json"), old / "results.csv")
+    assert main(["report", "old"]) == 0
+    assert {name: (old / name).read_bytes() for name in renewed} == renewed
+
+
+def test_update_makes_no_file_that_was_not_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "worse", "--baseline", "old", "--update"]) == 0
+    assert [path.name for path in (folder / "old").iterdir()] == ["results.json"]
+    assert "older" not in capsys.readouterr().out
+
+
+def test_update_names_the_exports_that_are_older_now(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "old", "--format", "markdown"]) == 0
+    before = (folder / "old" / "results-export.md").read_bytes()
+    capsys.readouterr()
+    assert main(["check", "worse", "--baseline", "old", "--update"]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert "older than the new baseline" in said
+    assert "old/results-export.md (ivbench export old/results.json --format markdown)" in said
+    assert (folder / "old" / "results-export.md").read_bytes() == before
+    assert main(said[said.index("ivbench export") : -1].split()[1:]) == 0
+    assert (folder / "old" / "results-export.md").read_bytes() != before
+
+
+def test_update_leaves_a_page_that_may_be_of_another_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "old" / "results.json").rename(folder / "old" / "base.json")
+    (folder / "old" / "report.html").write_text("of other results")
+    assert main(["check", "worse", "--baseline", "old/base.json", "--update"]) == 0
+    assert "old/report.html (ivbench report old/base.json)" in capsys.readouterr().out
+    assert (folder / "old" / "report.html").read_text() == "of other results"
+
+
+def test_update_that_cannot_write_the_page_changes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "old" / "results.json").read_bytes()
+    (folder / "old" / "report.html").write_text("the page")
+    (folder / "old" / "parity.json").write_text("[]")
+    assert main(["check", "worse", "--baseline", "old", "--update"]) == 2
+    assert "parity.json" in capsys.readouterr().err
+    assert (folder / "old" / "results.json").read_bytes() == before
+    assert (folder / "old" / "report.html").read_text() == "the page"
 
 
 def test_compare_prints_a_row_a_metric_and_writes_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

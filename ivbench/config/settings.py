@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from ivbench.config import axis_schema
 from ivbench.config.parse import Frozen
 from ivbench.spec import Scalar
 
@@ -73,6 +73,8 @@ class Guidance(Frozen):
 class Thresholding(Frozen):
     """How the predicted clean video is kept in [-1, 1]: static clip, dynamic by percentile (Imagen), or none."""
 
+    model_config = ConfigDict(json_schema_extra=axis_schema.THRESHOLDING)
+
     kind: Literal["none", "static", "dynamic"]
     percentile: float | None = Field(default=None, gt=0, le=100)
 
@@ -132,6 +134,8 @@ class Oscillation(Frozen):
 class GuidanceConfig(Frozen):
     """Guidance as configured: one of constant and oscillate."""
 
+    model_config = ConfigDict(json_schema_extra=axis_schema.one_of(constant="number", oscillate="object"))
+
     constant: float | None = Field(default=None, ge=0, description="the weight w; the scale is 1 + w")
     oscillate: Oscillation | None = None
 
@@ -140,18 +144,6 @@ class GuidanceConfig(Frozen):
         if (self.constant is None) == (self.oscillate is None):
             raise ValueError("guidance needs one of constant and oscillate")
         return self
-
-
-def _also_plain(*kinds: str) -> Callable[[dict[str, Any]], None]:
-    """For the JSON schema: what a mapping by stage may hold may also stand alone, and be written as these types."""
-
-    def loosen(schema: dict[str, Any]) -> None:
-        mapping = next(branch for branch in schema["anyOf"] if branch.get("type") == "object")
-        values = [mapping["additionalProperties"], *({"type": kind} for kind in kinds)]
-        mapping["additionalProperties"] = {"anyOf": values}
-        schema["anyOf"] = [mapping, *values, {"type": "null"}]
-
-    return loosen
 
 
 class Settings(Frozen):
@@ -163,35 +155,41 @@ class Settings(Frozen):
 
     weights: dict[str, str] | None = Field(
         default=None,
-        json_schema_extra=_also_plain(),
+        json_schema_extra=axis_schema.setting(axis_schema.TEXT),
         description="original: the cascade's own; or another cascade's name or folder, whose stage of the same name "
         "stands in: a distilled one, another checkpoint",
     )
     guidance: dict[str, GuidanceConfig] | None = Field(
         default=None,
-        json_schema_extra=_also_plain("number", "string"),
+        json_schema_extra=axis_schema.setting(*axis_schema.GUIDANCE, taken=GuidanceConfig.model_fields),
         description="a weight w, constant=6, oscillate(15,1), or {oscillate: {high, low, ...}}",
     )
     sampler: dict[str, str] | None = Field(
-        default=None, json_schema_extra=_also_plain(), description="a registered sampler: ddim, ancestral, ..."
+        default=None, json_schema_extra=axis_schema.sampler, description="a registered sampler: ddim, ancestral, ..."
     )
     steps: dict[str, int] | None = Field(
-        default=None, json_schema_extra=_also_plain(), description="number of steps, at least 1"
+        default=None,
+        json_schema_extra=axis_schema.setting(axis_schema.STEPS),
+        description="number of steps, at least 1",
     )
     gamma: dict[str, float] | None = Field(
-        default=None, json_schema_extra=_also_plain(), description="0 to 1; matters to the ancestral sampler only"
+        default=None,
+        json_schema_extra=axis_schema.setting(axis_schema.GAMMA),
+        description="0 to 1; matters to the ancestral sampler only",
     )
     thresholding: dict[str, Thresholding] | None = Field(
-        default=None, json_schema_extra=_also_plain("string"), description="none, static, dynamic or dynamic(99.5)"
+        default=None,
+        json_schema_extra=axis_schema.setting(*axis_schema.PLAIN_THRESHOLDING, taken=["kind"]),
+        description="none, static, dynamic or dynamic(99.5)",
     )
     augmentation_snr: dict[str, float | None] | None = Field(
         default=None,
-        json_schema_extra=_also_plain("string"),
+        json_schema_extra=axis_schema.setting(*axis_schema.AUGMENTATION, by_stage=[axis_schema.NULL]),
         description="SNR of the conditioning video, above 0; none: not augmented",
     )
     negative_prompt: dict[str, str] | None = Field(
         default=None,
-        json_schema_extra=_also_plain(),
+        json_schema_extra=axis_schema.setting(axis_schema.TEXT),
         description="of a generator: the text that takes the empty prompt's place in guidance",
     )
     options: dict[str, Scalar] | None = Field(

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from ivbench.config.axis_schema import type_axes
 from ivbench.config.conclusions import ConclusionConfig
 from ivbench.config.parse import Frozen, parse
 from ivbench.config.profile import Profile, profile
@@ -327,4 +328,6 @@ def parse_suite(data: Any, where: str = "suite") -> SuiteConfig:
 
 def suite_schema() -> dict[str, Any]:
     """The JSON schema of a suite file, for editors."""
-    return SuiteConfig.model_json_schema(mode="validation")
+    schema = SuiteConfig.model_json_schema(mode="validation")
+    type_axes(schema, AXES)
+    return schema

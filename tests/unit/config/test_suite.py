@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from ivbench.config import SuiteConfig, parse_suite, read_suite, suite_names, suite_schema
-from ivbench.config.yaml import load_yaml
+from ivbench.config import SuiteConfig, parse_suite, read_suite, suite_names
 from ivbench.errors import ConfigError, MissingFileError
 
 PROMPTS = {"source": "shapes:test"}
@@ -137,21 +136,8 @@ def test_a_suite_file_finds_its_prompts_beside_it(tmp_path: Path) -> None:
         read_suite(str(tmp_path / "s.yaml"))
 
 
-@pytest.mark.parametrize("name", suite_names())
-def test_the_json_schema_accepts_the_packaged_suites_as_written(name: str) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
-    text = (Path(__file__).parents[3] / "ivbench" / "config" / "suites" / f"{name}.yaml").read_text()
-    jsonschema.validate(load_yaml(text, name), suite_schema())
-
-
 @pytest.mark.parametrize("key", ["profile", "given"])
 def test_a_suite_names_profiles_and_holds_none(key: str) -> None:
     metric = {"name": "fvd", "extractor": "e", key: {"name": "ivbench", "version": 1, "ddof": 0}}
     with pytest.raises(ConfigError, match=key):
         parse_suite({"name": "x", "prompts": PROMPTS, "metrics": [metric]})
-
-
-def test_the_json_schema_refuses_an_unknown_key() -> None:
-    jsonschema = pytest.importorskip("jsonschema")
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"name": "x", "prompts": PROMPTS, "defaults": {"stpes": 3}}, suite_schema())

@@ -21,6 +21,7 @@ pytest.importorskip("torch")
 pytest.importorskip("open_clip")
 
 from ivbench.cli.main import main
+from ivbench.report.formats import when
 from ivbench.results.store import Store
 from tests.run.processes import environment, ivbench, suite_file
 
@@ -38,6 +39,15 @@ def but_times(path: Path) -> Any:
 def masked(path: Path) -> bytes:
     """The bytes of a results file but for the moment at which it was made."""
     return re.sub(rb'"created": ?"[^"]*"', b"", path.read_bytes(), count=1)
+
+
+def page(folder: Path) -> str:
+    """A run's report without the moment at which its results were made."""
+    created = json.loads((folder / "results.json").read_text())["created"]
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    stamp = f'<time datetime="{created}">{when(created)}</time>'
+    assert text.count(stamp) == text.count(created) == 1
+    return text.replace(stamp, "")
 
 
 @pytest.mark.slow
@@ -62,9 +72,70 @@ def test_thirty_kills_change_nothing_but_the_time(shipped: Path, tmp_path: Path)
     assert out == clean
     for name in ("results.csv", *(f"gallery/{file.name}" for file in (tmp_path / "clean" / "gallery").iterdir())):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "clean" / name).read_bytes(), name
+    assert page(tmp_path / "out") == page(tmp_path / "clean")
     assert "Traceback" not in (tmp_path / "log.txt").read_text()
     # A kill in the middle of a write leaves a hidden temporary file, which nobody reads.
     assert all(path.name.startswith(".") for path in (tmp_path / "out").rglob("*.tmp"))
+
+
+DIES_WHILE_TIMING = """
+import os, signal, sys
+from ivbench.cli.main import main
+from ivbench.run.timing import Timing
+
+whole, begun = Timing._measured, []
+
+def dying(self, task, call):
+    begun.append(task)
+    die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+    return whole(self, task, call if len(begun) < 3 else lambda: (call(), die()))
+
+Timing._measured = dying
+sys.exit(main())
+"""
+"""The command, killed in the middle of its third measurement of time."""
+
+
+def of_kinds(store: Path) -> tuple[set[str], set[str]]:
+    """The ids of the measurements of time, and those of everything else."""
+    opened = Store(store)
+    timings = {key for key in opened.ids() if (opened.manifest(key) or {})["kind"] == "timing"}
+    return timings, set(opened.ids()) - timings
+
+
+def but_measurements(path: Path) -> dict[str, Any]:
+    """`but_times`, with whether a stage's time and memory were measured in place of what they are."""
+    found: dict[str, Any] = but_times(path)
+    for cost in (cost for cell in found["cells"] for cost in cell["costs"]):
+        for key in ("seconds", "repeats", "peak_memory_mib"):
+            cost[key] = bool(cost[key])
+    return found
+
+
+@pytest.mark.slow
+def test_a_kill_while_time_is_measured_loses_that_measurement_alone(shipped: Path, tmp_path: Path) -> None:
+    timed, store = ["score", "--suite", "suite.yaml", "--out", "out"], tmp_path / "killed" / "store"
+    for name in ("killed", "clean"):
+        (tmp_path / name).mkdir()
+        suite_file(tmp_path / name)
+    done = ivbench(shipped, tmp_path / "killed", *timed, code=DIES_WHILE_TIMING)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (tmp_path / "killed" / "out" / "results.json").exists()
+    measured, others = of_kinds(store)
+    assert len(measured) == 2
+    written = {key: (store / key[:2] / f"{key}.safetensors").stat().st_ino for key in measured | others}
+
+    rest = ivbench(shipped, tmp_path / "killed", *timed)
+    assert rest.returncode == 0, rest.stderr
+    assert {key: (store / key[:2] / f"{key}.safetensors").stat().st_ino for key in written} == written
+    assert of_kinds(store)[1] == others
+    assert len(of_kinds(store)[0]) == 2 + _computed(rest.stdout)
+
+    clean = ivbench(shipped, tmp_path / "clean", *timed)
+    assert clean.returncode == 0, clean.stderr
+    out, expected = (but_measurements(tmp_path / name / "out" / "results.json") for name in ("killed", "clean"))
+    assert out == expected
+    assert all(cost["seconds"] and cost["repeats"] for cell in out["cells"] for cost in cell["costs"])
 
 
 @pytest.fixture

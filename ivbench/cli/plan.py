@@ -24,8 +24,9 @@ def plan(asked: Asked, store: Path | None, out: Path | None) -> None:
     """Show a suite's cells, tasks and cost before anything runs.
 
     NFE are network evaluations of one video, guidance doubles them; TFLOPs are of one video too, with 1 MAC = 2 FLOPs.
-    Seconds are those that entries of the store took on this machine; before a first run, those of the card. Of timing
-    they are of --timing, all of it anew; references and the report come on top.
+    Seconds are those that entries of the store took on this machine; before a first run, those of the card, which do
+    not know how long real clips take to render. Of timing they are of --timing, all of it anew. Gallery and report,
+    some seconds, come on top.
     """
     from ivbench.cli.session import default_store
     from ivbench.plan import estimate, write_plan

@@ -156,6 +156,7 @@ class Metric(ABC, Generic[E]):
         higher_is_better: the direction of quality.
         unit: shown behind the value.
         compares: it needs real clips to compare with.
+        has_floor: its null floor and its ground truth are drawn from more of them.
         captioned: it needs captions.
         fewest_videos: of a cell, below which there is no value.
     """
@@ -166,6 +167,7 @@ class Metric(ABC, Generic[E]):
     higher_is_better: ClassVar[bool]
     unit: ClassVar[str] = ""
     compares: ClassVar[bool] = False
+    has_floor: ClassVar[bool] = False
     captioned: ClassVar[bool] = False
     fewest_videos: ClassVar[int] = 1
 

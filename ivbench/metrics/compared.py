@@ -72,6 +72,7 @@ class ComparedMetric(Metric[ComparedEvidence]):
     """A metric of all videos together against real clips: no video has a value of its own."""
 
     compares: ClassVar[bool] = True
+    has_floor: ClassVar[bool] = True
     fewest_videos: ClassVar[int] = 2
 
     @abstractmethod

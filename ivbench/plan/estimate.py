@@ -1,14 +1,14 @@
 """What a plan will take on this machine: what the store has of it already, bytes to write, and seconds.
 
 Seconds come from what the store's entries say they took; before a first run those of sampling and features come from
-the cards.
+the cards. What takes seconds whatever the plan is left out: texts of captions, gallery and report.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,8 +18,9 @@ from ivbench.config import GeneratorSampling, StageSampling
 from ivbench.plan.cost import nfe
 from ivbench.plan.parts import origin
 from ivbench.plan.plan import Plan
+from ivbench.plan.real import real_features
 from ivbench.plan.sources import CascadeSource
-from ivbench.plan.tasks import EncodeTask, ExtractTask, InputTask, SampleTask
+from ivbench.plan.tasks import EncodeTask, InputTask, SampleTask, ScoreTask
 from ivbench.plan.timing import REPEATS, TIMING_BATCH, compared_cells, repeats_of
 from ivbench.results.store import Store
 from ivbench.spec import StageSpec
@@ -35,8 +36,8 @@ _LOOKED_AT = 2_000
 """Entries of the store whose times are read, the latest first."""
 
 Rates = Mapping[tuple[str, str], float]
-"""(kind, what) -> seconds a unit: a TFLOP of a stage's weights, or a step of a generator's video; a video of an
-extractor, a score of a metric."""
+"""(kind, what) -> seconds a unit: a TFLOP of a stage's weights, or a step of a generator's video; a video or a real
+clip of an extractor, the clip with its rendering; a score of a metric."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Estimate:
         found: kind -> tasks whose results the store has.
         video_bytes: of the videos to write, with those that the first sampled stage starts from.
         text_bytes: of the text embeddings to write.
-        feature_bytes: of the features to write; None where nothing says how many an extractor has.
+        feature_bytes: of the features to write, of videos and of real clips; None where nothing says how many an
+            extractor has.
         seconds: step -> seconds; None where nothing says how long it takes.
         by_card: the steps whose seconds come from cards, and so from another machine.
     """
@@ -74,27 +76,29 @@ def estimate(plan: Plan, store: Store) -> Estimate:
     """
     missing = {kind: [task for task in getattr(plan, kind) if not store.has(task.id)] for kind in KINDS}
     rates = _rates(store)
-    sampling, by_card = _sampling_seconds(plan, missing["sample"], rates)
-    timing, timing_by_card = _timing_seconds(plan, rates)
-    features, features_by_card = _feature_seconds(missing["extract"], rates)
-    score = [(("score", task.metric.name), 1) for task in missing["score"]]
+    videos = [(task.extractor, len(task.prompts)) for task in missing["extract"]]
+    clips = _missing_clips(plan, missing["score"], store)
+    steps = {
+        "sampling": _sampling_seconds(plan, missing["sample"], rates),
+        "timing": _timing_seconds(plan, rates),
+        "features": _feature_seconds("extract", videos, rates),
+        "real clips": _feature_seconds("real", clips, rates),
+        "scores": (_total([(("score", task.metric.name), 1) for task in missing["score"]], rates), False),
+    }
     return Estimate(
         found={kind: len(getattr(plan, kind)) - len(missing[kind]) for kind in KINDS},
         video_bytes=sum(_video_bytes(plan, task) for kind in ("input", "sample") for task in missing[kind]),
         text_bytes=sum(_text_bytes(plan, task) for task in missing["encode"]),
-        feature_bytes=_feature_bytes(plan, missing["extract"]),
-        seconds={
-            "sampling": sampling,
-            "timing": timing,
-            "features": features,
-            "scores": _total(score, rates),
-        },
-        by_card=frozenset(
-            step
-            for step, cards in (("sampling", by_card), ("timing", timing_by_card), ("features", features_by_card))
-            if cards
-        ),
+        feature_bytes=_feature_bytes(plan, [*videos, *clips]),
+        seconds={step: seconds for step, (seconds, _) in steps.items()},
+        by_card=frozenset(step for step, (_, of_cards) in steps.items() if of_cards),
     )
+
+
+def _missing_clips(plan: Plan, scores: Sequence[ScoreTask], store: Store) -> list[tuple[str, int]]:
+    """Real clips whose features the store lacks, of each entry the extractor and how many; of missing scores only."""
+    found = real_features(plan, dict.fromkeys(task.metric for task in scores))
+    return [(one.extractor, one.clips) for one in found if not store.has(one.id)]
 
 
 def _video_bytes(plan: Plan, task: SampleTask | InputTask) -> int:
@@ -112,18 +116,17 @@ def _text_bytes(plan: Plan, task: EncodeTask) -> int:
     return len(task.prompts) * (text.length * (_FLOAT_BYTES * text.dim + 1) + _FLOAT_BYTES * text.dim)
 
 
-def _feature_bytes(plan: Plan, tasks: list[ExtractTask]) -> int | None:
-    """Of float32 features: a row a clip, or a row a frame."""
-    samples = {task.id: task for task in plan.sample}
-    dims = {name: _dim(name) for name in {task.extractor for task in tasks}}
+def _feature_bytes(plan: Plan, videos: Sequence[tuple[str, int]]) -> int | None:
+    """Of float32 features of so many videos by each extractor: a row a clip, or a row a frame."""
+    dims = {name: _dim(name) for name in {name for name, _ in videos}}
     clips = {metric.extractor for metric in plan.suite.metrics if registry.load("metric", metric.name).kind in _BY_CLIP}
     total = 0
-    for task in tasks:
-        dim = dims[task.extractor]
+    for name, count in videos:
+        dim = dims[name]
         if dim is None:
             return None
-        rows = 1 if task.extractor in clips else plan.stage(samples[task.sample]).shape[0]
-        total += len(task.prompts) * rows * dim * _FLOAT_BYTES
+        rows = 1 if name in clips else plan.stages[-1].shape[0]
+        total += count * rows * dim * _FLOAT_BYTES
     return total
 
 
@@ -163,20 +166,23 @@ def _timing_seconds(plan: Plan, rates: Rates) -> tuple[float | None, bool]:
     return total, cards
 
 
-def _feature_seconds(tasks: list[ExtractTask], rates: Rates) -> tuple[float | None, bool]:
-    """Likewise, of the extractors' videos."""
-    units = [(("extract", task.extractor), float(len(task.prompts))) for task in tasks]
-    of_cards = _card_rates({task.extractor for task in tasks if ("extract", task.extractor) not in rates})
-    return _total(units, {**of_cards, **rates}), bool(of_cards)
-
-
-def _card_rates(extractors: Iterable[str]) -> Rates:
-    cards = {name: find_card(name) for name in extractors}
-    return {
-        ("extract", name): card.config.seconds_per_video
-        for name, card in cards.items()
-        if card is not None and card.config.seconds_per_video is not None
+def _feature_seconds(kind: str, videos: Sequence[tuple[str, int]], rates: Rates) -> tuple[float | None, bool]:
+    """Likewise, of extractors' videos, or of real clips: as long as a video where none of them says how long."""
+    of_videos = {(kind, name): rate for (known, name), rate in rates.items() if known == "extract"}
+    known = {**of_videos, **rates}
+    of_cards = {
+        (kind, name): rate for name, rate in _card_rates({name for name, _ in videos}) if (kind, name) not in known
     }
+    total = _total([((kind, name), float(count)) for name, count in videos], {**of_cards, **known})
+    return total, total is not None and bool(of_cards)
+
+
+def _card_rates(extractors: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """Seconds a video of the extractors whose cards say them."""
+    for name in extractors:
+        card = find_card(name)
+        if card is not None and card.config.seconds_per_video is not None:
+            yield name, card.config.seconds_per_video
 
 
 def amount_of(plan: Plan, task: SampleTask) -> float:
@@ -229,7 +235,11 @@ def _measured(about: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], float
     kind = about.get("kind")
     if kind == "sample" and "sampling_seconds" in about:
         yield ("sample", str(about["weights"])), float(about["sampling_seconds"]), _amount(about)
-    elif kind == "extract" and "videos" in about:
-        yield ("extract", str(about["extractor"])), float(about["seconds"]), float(about["videos"])
+    elif kind in ("extract", "reference", "real") and "videos" in about:
+        yield (
+            ("extract" if kind == "extract" else "real", str(about["extractor"])),
+            float(about["seconds"]),
+            float(about["videos"]),
+        )
     elif kind == "score" and "metric" in about:
         yield ("score", str(about["metric"])), float(about["seconds"]), 1.0

@@ -9,24 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench import registry
-from ivbench.config import digest
 from ivbench.data.prompts import prompt_digest
 from ivbench.errors import ConfigError, NonFiniteError
 from ivbench.extractors import ImageTextExtractor
 from ivbench.metrics import Batch
 from ivbench.plan import ExtractTask, blocks
+from ivbench.plan.real import CHUNK, features_id, real_id, reference_id
 from ivbench.run.job import Entry, Job
 from ivbench.run.real_clips import clips_of_prompts, reference_clips
 from ivbench.run.sampling import Sampling, prompts_in_words
 from ivbench.run.units import ModelKey, RunUnits, Unit
 
-__all__ = ["CHUNK", "FEATURES", "Features"]
+__all__ = ["FEATURES", "Features"]
 
 FEATURES = "features"
 """Name of the array in an entry of features."""
-CHUNK = 64
-"""Reference clips an entry: a larger reference keeps the entries of a smaller one."""
-_FORMAT = 2
 _SERVES = {"frames": ("frames",), "clips": ("clips",), "image_text": ("image_text", "frames"), "motion": ("motion",)}
 
 Floats = NDArray[np.float32]
@@ -115,7 +112,7 @@ class Features:
     def reference_units(self, extractor: str, count: int) -> list[Unit]:
         """What `reference` lacks, in parts; the key of a part is the extractor and its first clip."""
         starts = range(0, count, CHUNK)
-        missing = (start for start in starts if not self._job.store.has(self._reference_id(extractor, start)))
+        missing = (start for start in starts if not self._job.store.has(reference_id(self._plan, extractor, start)))
         return [Unit("reference", f"{extractor} {start}", ("extractor", extractor), amount=1) for start in missing]
 
     def make_reference(self, key: str) -> None:
@@ -123,29 +120,22 @@ class Features:
         extractor, _, start = key.rpartition(" ")
         self._reference(extractor, int(start))
 
-    def _reference_id(self, extractor: str, start: int) -> str:
-        clips = [start, start + CHUNK]
-        return self._id("reference", extractor, seed=self._plan.suite.reference.seed, clips=clips)
-
     def _reference(self, extractor: str, start: int) -> Floats:
         def make() -> Floats:
             clips = reference_clips(self._plan, range(start, start + CHUNK))
             return self._job.models.extractor(extractor).extract(clips)
 
-        return self._kept(self._reference_id(extractor, start), "reference", make)
+        return self._kept(reference_id(self._plan, extractor, start), "reference", extractor, make)
 
     def real(self, extractor: str, seed: int, sample: int) -> Floats:
         """Features of one real clip of each prompt for one run and sample index."""
-        prompts = [prompt_digest(prompt) for prompt in self._plan.prompts]
-        entry = self._id("real", extractor, seed=seed, sample=sample, prompts=prompts)
 
         def make() -> Floats:
             extract = self._job.models.extractor(extractor).extract
-            return np.concatenate(
-                [extract(clips_of_prompts(self._plan, block, seed, sample)) for block in blocks(len(prompts))]
-            )
+            parts = blocks(len(self._plan.prompts))
+            return np.concatenate([extract(clips_of_prompts(self._plan, block, seed, sample)) for block in parts])
 
-        return self._kept(entry, "real", make)
+        return self._kept(real_id(self._plan, extractor, seed, sample), "real", extractor, make)
 
     def texts(self, extractor: str, texts: Sequence[str]) -> tuple[Floats, int]:
         """Embeddings [N, D] of texts by an image-text extractor, and how many of them it could not read to the end."""
@@ -157,7 +147,7 @@ class Features:
             embeddings = _finite(found.embed_text(list(texts)))
             return Entry({FEATURES: embeddings}, {"truncated": int(found.truncated(list(texts)).sum())})
 
-        entry = self._id("texts", extractor, texts=[prompt_digest(text) for text in texts])
+        entry = features_id(self._plan, "texts", extractor, texts=[prompt_digest(text) for text in texts])
         kept = self._job.kept(entry, "texts", make)
         return kept.arrays[FEATURES], int(kept.about["truncated"])
 
@@ -182,22 +172,15 @@ class Features:
 
         return self._job.kept(task.id, task.kind, make)
 
-    def _kept(self, entry: str, kind: str, make: Callable[[], Floats]) -> Floats:
-        features: Floats = self._job.kept(entry, kind, lambda: Entry({FEATURES: _finite(make())})).arrays[FEATURES]
-        return features
+    def _kept(self, entry: str, kind: str, extractor: str, make: Callable[[], Floats]) -> Floats:
+        """Features of real clips; by extractor and number of clips `ivbench plan` knows how long others will take."""
 
-    def _id(self, kind: str, extractor: str, **deciding: Any) -> str:
-        stage = self._plan.stages[-1]
-        return digest(
-            {
-                "kind": kind,
-                "format": _FORMAT,
-                "extractor": [extractor, self._plan.extractors[extractor]],
-                "execution": self._plan.execution.model_dump(mode="json"),
-                "video": {} if kind == "texts" else {"shape": list(stage.shape), "fps": stage.fps},
-                **deciding,
-            }
-        )
+        def made() -> Entry:
+            features = _finite(make())
+            return Entry({FEATURES: features}, {"extractor": extractor, "videos": len(features)})
+
+        features: Floats = self._job.kept(entry, kind, made).arrays[FEATURES]
+        return features
 
 
 def _finite(features: Floats) -> Floats:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ivbench.data.sprites import write_sprite
 from ivbench.metrics import MeanEvidence
 from ivbench.plan import Plan, SampleTask
+from ivbench.plan.real import have_clips
 from ivbench.results.schema import Difference, GalleryEntry, StageSample
-from ivbench.run.real_clips import clips_of_prompts, have_clips
+from ivbench.run.real_clips import clips_of_prompts
 from ivbench.run.sampling import Sampling
 from ivbench.run.scoring import Scoring
 

@@ -15,10 +15,7 @@ from ivbench.errors import ConfigError
 from ivbench.plan import Plan
 from ivbench.spec import StageSpec
 
-__all__ = ["FLOOR", "clips_of_prompts", "have_clips", "reference_clips", "reference_digest", "require_reference"]
-
-FLOOR = 1_000_000
-"""Samples of `clips_of_prompts` from here on are the null floor's: no run has as many."""
+__all__ = ["clips_of_prompts", "reference_clips", "reference_digest", "require_reference"]
 
 Clips = NDArray[np.uint8]
 
@@ -56,11 +53,6 @@ def reference_digest(plan: Plan) -> str:
     """Digest of what decides the reference set."""
     stage, source = plan.stages[-1], plan.suite.reference
     return digest({"source": source.model_dump(mode="json"), "shape": list(stage.shape), "fps": stage.fps})
-
-
-def have_clips(plan: Plan) -> bool:
-    """Whether every prompt is a caption of the shapes domain, so that there are real clips of it."""
-    return all(attributes_of(prompt) is not None for prompt in plan.prompts)
 
 
 def clips_of_prompts(

@@ -30,10 +30,11 @@ from ivbench.metrics import (
 from ivbench.metrics.differences import difference
 from ivbench.plan import ScoreTask
 from ivbench.plan.ids import metric_payload
+from ivbench.plan.real import FLOOR, floor_clips, have_clips
 from ivbench.results.schema import Difference, Score
 from ivbench.run.features import Features
 from ivbench.run.job import Entry, Job
-from ivbench.run.real_clips import FLOOR, have_clips, reference_digest
+from ivbench.run.real_clips import reference_digest
 from ivbench.run.units import RunUnits, Unit
 
 __all__ = ["Scoring"]
@@ -41,8 +42,6 @@ __all__ = ["Scoring"]
 _ALL_PAIRS = 8
 """Up to this many cells every pair is compared; beyond it, every cell with the first and with each metric's best."""
 _FORMAT = 5
-_BANK = 16
-"""Real clips of each prompt that the null floor draws from; three times a cell's videos of it where these are more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +142,7 @@ class Scoring:
         """The missing features of real clips that missing scores of metrics against real clips stand on."""
         metrics = dict.fromkeys(task.metric for task in missing)
         needed = dict.fromkeys(m.extractor for m in metrics if _metric(m).compares)
-        floor = 0 if have_clips(self._plan) else self._floor_clips * len(self._plan.prompts)
+        floor = 0 if have_clips(self._plan) else floor_clips(self._plan) * len(self._plan.prompts)
         count = self._plan.suite.reference.count + floor
         return [unit for extractor in needed for unit in self._features.reference_units(extractor, count)]
 
@@ -228,7 +227,7 @@ class Scoring:
 
     def _with_floor(self, metric: ComparedMetric, config: MetricConfig, compared: Conditions) -> Conditions:
         count, samples = self._plan.suite.reference.count, self._plan.suite.videos_of_a_prompt
-        clips = self._floor_clips
+        clips = floor_clips(self._plan)
 
         def make() -> Entry:
             floor = metric.floor(self._bank(config.extractor, clips), samples, compared)
@@ -237,11 +236,6 @@ class Scoring:
         entry = self._id("floor", config, counts=[count, samples, clips], prompts=compared.prompts)
         floor = self._job.kept(entry, "floor", make)
         return replace(compared, floor=NullFloor.from_arrays(floor.arrays))
-
-    @property
-    def _floor_clips(self) -> int:
-        """Real clips of each prompt that a null floor draws from."""
-        return max(_BANK, 3 * self._plan.suite.videos_of_a_prompt)
 
     def _bank(self, extractor: str, clips: int) -> NDArray[np.float32]:
         """[K, P, ...] features of real clips of each prompt; where there are none, of the reference's distribution."""

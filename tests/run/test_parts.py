@@ -16,6 +16,7 @@ from ivbench.cli.main import main
 from ivbench.config import parse_suite
 from ivbench.data.shapes import prompts
 from ivbench.plan import build_plan, cascade_source, estimate
+from ivbench.plan.real import real_features
 from ivbench.results.files import read_results
 from ivbench.results.schema import Results
 from ivbench.results.store import Store
@@ -166,13 +167,13 @@ def test_plan_says_tasks_sharing_store_and_time(folder: Path, capsys: pytest.Cap
     first = capsys.readouterr().out
     assert "shared: 0 of the sample tasks serve several cells; without sharing there would be 12" in first
     assert "store: 0 of " in first
-    assert "time of sampling and timing and features and scores: not known" in first
+    assert "time of sampling and timing and features and real clips and scores: not known" in first
     score(folder)
     capsys.readouterr()
     assert main(["plan", "--suite", "suite.yaml"]) == 0
     done = capsys.readouterr().out
     assert "to write: videos 0 MB, features 0 MB, texts 0 MB" in done
-    assert re.search(r"time: sampling 0 s, timing \d+ s, features 0 s, scores 0 s", done)
+    assert re.search(r"time: sampling 0 s, timing \d+ s, features 0 s, real clips 0 s, scores 0 s", done)
     suite = {**SUITE, "metrics": FID}
     planned = build_plan(parse_suite(suite), cascade_source(read_card(CASCADE)))
     tasks = sum(len(getattr(planned, kind)) for kind in ("encode", "sample", "extract", "score"))
@@ -194,10 +195,16 @@ def test_bytes_to_write_are_those_that_are_written(folder: Path, stages: dict[st
         return sum(array.nbytes for arrays in found if arrays is not None for array in arrays.values())
 
     assert before.video_bytes == written("input", "sample") > 0
+    real = [store.get(one.id) or {} for one in real_features(planned, planned.suite.metrics)]
+    assert all("features" in arrays for arrays in real)
+    kinds = [(store.manifest(key) or {})["kind"] for key in store.ids()]
+    assert len(real) == sum(kind in ("reference", "real") for kind in kinds)
+    of_real = sum(array.nbytes for arrays in real for array in arrays.values())
+    assert before.feature_bytes == written("extract") + of_real > written("extract") > 0
     assert before.text_bytes == written("encode") > 0
     assert bool(planned.input) == bool(stages)
     after = estimate(planned, store)
-    assert (after.video_bytes, after.text_bytes) == (0, 0)
+    assert (after.video_bytes, after.text_bytes, after.feature_bytes) == (0, 0, 0)
 
 
 def test_wrong_options_are_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,7 @@ def build(folder: Path) -> None:
         config = {"extractor": name, "widths": widths, "heads": {key: list(values) for key, values in heads.items()}}
         (folder / name / "config.json").write_text(json.dumps(config))
         save_tensors(net.state_dict(), folder / name / "model.safetensors")
-        write_card(folder / name, "probe")
+        write_card(folder / name, "probe", feature_dim=32)
     _build_clip(folder / "clip-probe")
 
 
@@ -128,4 +128,4 @@ def _build_clip(folder: Path) -> None:
     )
     weights = {name: value.contiguous() for name, value in open_clip.CLIP(**model).state_dict().items()}
     save_tensors(weights, folder / "open_clip_model.safetensors")
-    write_card(folder, "probe")
+    write_card(folder, "probe", feature_dim=16)

@@ -11,6 +11,7 @@ import pytest
 from ivbench.config import SuiteConfig, parse_suite
 from ivbench.errors import ConfigError, IvbenchError, MissingFileError
 from ivbench.plan import CascadeSource, Plan, build_plan, estimate, read_plan, shared_tasks, stand_ins, write_plan
+from ivbench.plan.real import real_features
 from ivbench.results.store import Store
 
 EXTRACTORS = {"v": "1" * 64, "c": "2" * 64}
@@ -261,7 +262,8 @@ def test_an_estimate_goes_by_what_the_stores_entries_took(
 ) -> None:
     found, store = plan(changed(suite, grid=None), source), Store(tmp_path)
     nothing = estimate(found, store)
-    assert nothing.seconds == {"sampling": None, "timing": None, "features": None, "scores": None}
+    steps = ("sampling", "timing", "features", "real clips", "scores")
+    assert nothing.seconds == dict.fromkeys(steps)
     frames_bytes = 2 * 20 * (2 * 4 * 4 * 4 * 3 + 2 * 8 * 4 * 4 * 3 + 8 * 8 * 8 * 3)
     assert nothing.video_bytes == frames_bytes
     for task in [task for task in found.sample if task.block == 0 and task.seed == 0]:
@@ -278,6 +280,37 @@ def test_an_estimate_goes_by_what_the_stores_entries_took(
     assert left.seconds["sampling"] == pytest.approx(3 * 4.0 * videos / 16)
     assert left.seconds["features"] == pytest.approx(2 * 40 * 0.1)
     assert left.seconds["scores"] is None
+
+
+def test_real_clips_take_as_long_as_those_that_the_store_has(
+    suite: SuiteConfig, source: CascadeSource, tmp_path: Path
+) -> None:
+    found, store = plan(changed(suite, grid=None), source), Store(tmp_path)
+    entries = real_features(found, found.suite.metrics)
+    clips = {name: [one.clips for one in entries if one.extractor == name] for name in EXTRACTORS}
+    assert clips == {"v": [64] * 32 + [20] * 16, "c": [20] * 2}
+    for name, task in (("v", found.extract[0].id), ("c", found.extract[1].id)):
+        about = {"extractor": name, "videos": 20, "seconds": 2.0}
+        store.put(task[::-1], {"f": np.zeros(1)}, {"kind": "extract", **about})
+    assert estimate(found, store).seconds["real clips"] == pytest.approx(0.1 * (64 * 32 + 20 * 16 + 20 * 2))
+    first = entries[0]
+    about = {"extractor": "v", "videos": 64, "seconds": 64 * 0.3}
+    store.put(first.id, {"f": np.zeros(1)}, {"kind": "reference", **about})
+    left = estimate(found, store)
+    assert left.seconds["real clips"] == pytest.approx(0.3 * (64 * 31 + 20 * 16) + 0.1 * 20 * 2)
+    videos = [task for task in found.extract if not store.has(task.id)]
+    assert left.seconds["features"] == pytest.approx(0.1 * sum(len(task.prompts) for task in videos))
+    for task in found.score:
+        store.put(task.id, {"f": np.zeros(1)}, {"kind": "score", "metric": task.metric.name, "seconds": 1.0})
+    assert estimate(found, store).seconds["real clips"] == 0
+
+
+def test_without_clips_of_the_prompts_the_floors_follow_on_the_reference(
+    suite: SuiteConfig, source: CascadeSource
+) -> None:
+    found = plan(changed(suite, grid=None, prompts={"texts": ["a dog", "a cat"]}, reference={"count": 100}), source)
+    entries = real_features(found, found.suite.metrics)
+    assert [(one.extractor, one.clips) for one in entries] == [("v", 64)] * 3  # 100 and 16 x 2, in chunks of 64
 
 
 def test_given_videos_are_found_by_name_and_by_table(suite: SuiteConfig, source: CascadeSource, tmp_path: Path) -> None:

@@ -317,11 +317,16 @@ def test_quick_samples_in_two_minutes_at_the_promised_speed(source: CascadeSourc
     assert len(found.cells) >= 4
     assert found.videos == 512
     left = estimate(found, Store(tmp_path))
-    assert left.by_card == {"sampling", "timing", "features"}
-    each = sum(read_card(name).config.seconds_per_video or 0 for name in ("frame-probe", "video-probe", "clip-probe"))
+    assert left.by_card == {"sampling", "timing", "features", "real clips"}
+    of_card = {name: read_card(name).config.seconds_per_video or 0 for name in found.extractors}
+    each = sum(of_card.values())
     assert left.seconds["features"] == pytest.approx(512 * each)
+    compared = 2048 + 16 * 32  # the reference, and 16 clips of each prompt for the null floor
+    clips = {"frame-probe": compared, "video-probe": compared, "clip-probe": 2 * 32}  # of runs: their ground truth
+    assert left.seconds["real clips"] == pytest.approx(sum(clips[name] * of_card[name] for name in clips))
     assert left.video_bytes > 0
-    assert left.feature_bytes == 512 * (8 + 1 + 8) * 32 * 4  # frames of the two frame metrics, and a clip
+    rows = {"frame-probe": 8, "video-probe": 1, "clip-probe": 8}  # frames, or a clip
+    assert left.feature_bytes == sum((512 + clips[name]) * rows[name] * 32 * 4 for name in rows)
     assert each > 0
     assert left.seconds["sampling"] is not None
     assert 1 < left.seconds["sampling"] < 120

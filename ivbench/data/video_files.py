@@ -5,7 +5,8 @@ for path in find_videos(folder):
 
 One item is: a video file (mp4, m4v, mov, mkv, webm, avi; these need PyAV), an animation (gif, webp), an array (npy,
 npz; never unpickled), a subfolder of numbered images (one video, a frame an image), a zip of such images, or an image
-that lies in the folder itself (a video of one frame).
+that lies in the folder itself (a video of one frame: of a TIFF of several pages, a PNG that moves, or a JPEG with a
+preview behind it, the first picture).
 """
 
 from __future__ import annotations
@@ -128,7 +129,9 @@ def read_video(path: Path, limit: int | None = None) -> Video:
         return _read_av(path, limit)
     if suffix == ZIP:
         return Video(_stacked(path, _zipped_frames(path, limit)))
-    if suffix in ANIMATIONS | IMAGES:
+    if suffix in IMAGES:
+        return Video(_stacked(path, _pillow_frames(path, 1)))
+    if suffix in ANIMATIONS:
         return _read_animation(path, limit)
     raise ConfigError(f"{path} is no video or image that we read. Allowed: {_allowed()}.")
 
@@ -203,7 +206,10 @@ def _stacked(path: Path, frames: Iterator[Frames]) -> Frames:
     sizes = sorted({frame.shape[:2] for frame in found})
     if len(sizes) > 1:
         (h, w), (h2, w2) = sizes[:2]
-        raise ShapeError(f"the frames of {path} have different sizes: {h}x{w} and {h2}x{w2}. A video has one size.")
+        raise ShapeError(
+            f"the frames of {path} have different sizes: {h}x{w} and {h2}x{w2}. A video has one size; images that are "
+            "no video lie in the folder itself, not below it."
+        )
     return np.stack(found)
 
 
@@ -213,7 +219,9 @@ def _pillow_frames(path: Path, limit: int | None, file: IO[bytes] | None = None)
         with Image.open(file or path) as image:
             for frame in islice(ImageSequence.Iterator(image), limit):
                 if frame.mode.startswith(_DEEP):
-                    raise UnreadableError(f"{path} has more than 8 bits a channel. Convert it to 8 bits.")
+                    raise UnreadableError(
+                        f"{path} has more than 8 bits a channel, which Pillow would cut at 255. Convert it to 8 bits."
+                    )
                 yield np.asarray(frame.convert("RGB"))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise UnreadableError(f"{path} cannot be decoded: {error}.") from None
@@ -258,7 +266,9 @@ def _member(path: Path, archive: Any) -> tuple[NDArray[Any], float | None]:
         chosen = next((key for key in _KEYS if key in names), names[0] if len(names) == 1 else None)
         if chosen is None:
             held = ", ".join(names) or "no array"
-            raise ShapeError(f"{path} holds {held}. Call the video one of: {', '.join(_KEYS)}.")
+            raise ShapeError(
+                f"{path} holds {held}. Call the video one of: {', '.join(_KEYS)}; statistics are called mu and sigma."
+            )
         return archive[chosen], float(archive["fps"]) if "fps" in archive.files else None
 
 

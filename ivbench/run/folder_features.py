@@ -22,7 +22,7 @@ from ivbench.run.progress import Reporter
 
 __all__ = ["FolderFeatures", "Shape", "blocks", "extract_folder"]
 
-_FORMAT = 2
+_FORMAT = 3
 _FRAMES_AT_ONCE = 64
 """Videos are handed to the extractor when they have so many frames together."""
 _READERS = 2

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ivbench.metrics.base import Conditions, ExtractorKind
 from ivbench.metrics.intervals import Integers
 from ivbench.metrics.mean_metric import MeanMetric
-from ivbench.metrics.neighbours import balls_around, nearest, neighbours
+from ivbench.metrics.neighbours import balls_around, inner, nearest, neighbours
 from ivbench.metrics.protocol import Scalar
 from ivbench.metrics.statistics import Array, finite_features
 
@@ -80,6 +80,8 @@ class Precision(ManifoldMean):
 class Density(ManifoldMean):
     """How many balls around real videos, of k nearest neighbours, a generated video lies in, over k; may exceed 1.
 
+    Balls are open, as in the authors' prdc: of equal sets it is 1.
+
     Source: Naeem et al. 2020 (2002.09797), equation 4, k = 5.
     """
 
@@ -89,8 +91,11 @@ class Density(ManifoldMean):
 
     def against(self, reference: Array) -> Callable[[Array], Array]:
         """The number of balls over k."""
-        radii = neighbours(reference, self.nearest_k).distance[:, -1]
+        radii = inner(neighbours(reference, self.nearest_k).distance[:, -1])
         return lambda rows: balls_around(rows, reference, radii) / self.nearest_k
+
+    def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
+        return {**super()._own_fields(conditions), "balls": "open"}
 
 
 class Authenticity(ManifoldMean):

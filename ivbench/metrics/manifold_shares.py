@@ -16,7 +16,7 @@ from ivbench.metrics.compared import ComparedEvidence
 from ivbench.metrics.influence import Influence
 from ivbench.metrics.intervals import Integers, wilson_interval
 from ivbench.metrics.manifold_means import mean_over_frames
-from ivbench.metrics.neighbours import Neighbours, nearest, neighbours, within
+from ivbench.metrics.neighbours import Neighbours, inner, nearest, neighbours, within
 from ivbench.metrics.protocol import Scalar
 from ivbench.metrics.row_metric import RowMetric
 from ivbench.metrics.statistics import Array, finite_features
@@ -86,6 +86,8 @@ class Recall(_Share):
 class Coverage(_Share):
     """Share in % of real videos whose ball, up to the fifth nearest real neighbour, holds a generated one.
 
+    Balls are open, as in the authors' prdc.
+
     Source: Naeem et al. 2020 (2002.09797), equation 5, k = 5.
     """
 
@@ -96,19 +98,22 @@ class Coverage(_Share):
     def measure(self, conditions: Conditions) -> Callable[[NDArray[np.floating]], float]:
         """The share of reference rows whose ball holds a row."""
         reference = self._reference_rows(conditions)
-        radii = neighbours(reference, self.nearest_k).distance[:, -1]
+        radii = inner(neighbours(reference, self.nearest_k).distance[:, -1])
         return lambda rows: 100.0 * float((nearest(reference, finite_features(rows))[1] <= radii).mean())
 
     def influence(self, rows: Array, member: Integers, parts: tuple[int, int], conditions: Conditions) -> Influence:
         """By leaving out groups and parts."""
         reference, count = self._reference_rows(conditions), parts[0] * parts[1]
-        radii = neighbours(reference, self.nearest_k).distance[:, -1]
+        radii = inner(neighbours(reference, self.nearest_k).distance[:, -1])
         held = np.zeros((count, len(reference)), bool)
         for part in np.unique(member).tolist():
             held[part] = nearest(reference, rows[member == part])[1] <= radii
         by_group = np.asarray(held.reshape(*parts, -1).any(axis=0))
         shares = [_share_without(by_group)] + ([_share_without(held)] if parts[0] > 1 else [])
         return _left_out(100.0 * np.concatenate(shares), member, parts)
+
+    def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
+        return {**super()._own_fields(conditions), "balls": "open"}
 
 
 def _without(found: Neighbours, member: Integers, part: int, k: int) -> Array:

@@ -12,7 +12,7 @@ from ivbench.metrics.discrepancy import tiles
 from ivbench.metrics.intervals import Integers
 from ivbench.metrics.statistics import Array
 
-__all__ = ["Neighbours", "balls_around", "nearest", "neighbours", "squared_distances", "within"]
+__all__ = ["Neighbours", "balls_around", "inner", "nearest", "neighbours", "squared_distances", "within"]
 
 
 def squared_distances(a: Array, b: Array) -> Array:
@@ -77,6 +77,11 @@ def nearest(rows: Array, others: Array) -> tuple[Integers, Array]:
             closer = value < distance[part]
             place[part][closer], distance[part][closer] = best[closer] + j, value[closer]
     return place, distance
+
+
+def inner(radii: Array) -> Array:
+    """The radii of the same balls without their surfaces: a row at exactly a radius is outside, as prdc has it."""
+    return np.nextafter(radii, -np.inf)
 
 
 def balls_around(rows: Array, centres: Array, radii: Array) -> Integers:

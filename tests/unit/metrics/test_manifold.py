@@ -58,9 +58,17 @@ def test_what_is_equal_reaches_everything_and_what_is_far_nothing() -> None:
     for name in ("precision", "recall", "coverage"):
         assert scored(name, REFERENCE.copy(), REFERENCE).value == 100.0
         assert scored(name, far, REFERENCE).value == 0.0
-    # A real row lies in its own ball and, on average, in k others.
-    assert scored("density", REFERENCE.copy(), REFERENCE).value == pytest.approx((5 + 1) / 5)
+    # A real row lies in its own ball and, on average, inside k - 1 others; on the surface of one it counts as outside.
+    assert scored("density", REFERENCE.copy(), REFERENCE).value == 1.0
     assert scored("density", far, REFERENCE).value == 0.0
+
+
+def test_balls_of_density_and_coverage_are_open_and_of_precision_and_recall_closed() -> None:
+    line = np.arange(12.0)[:, None]  # the sixth nearest of 0 .. 11 lie at exactly the radius of others
+    ends = np.array([[-5.0], [-5.0], [-5.0], [16.0]])  # at the radius 5 of 0 and of 11, inside no ball
+    assert scored("density", ends, line).value == scored("coverage", ends, line).value == 0.0
+    near = np.array([[-3.0], [-3.0], [-3.0], [14.0]])  # at the radius 3 of the ends
+    assert scored("precision", near, line).value == 100.0
 
 
 def test_copies_of_training_videos_are_not_authentic_and_other_samples_are_half_the_time() -> None:

@@ -14,12 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ivbench.errors import ConfigError, MissingFileError, ShapeError, UnreadableError
-from ivbench.metrics.statistics import GaussianStatistics, finite_features
+from ivbench.errors import ConfigError, MissingFileError, NonFiniteError, ShapeError, UnreadableError
+from ivbench.metrics.statistics import Array, GaussianStatistics
 from ivbench.results.atomic import write_bytes
 
 __all__ = ["StatisticsFile", "is_statistics_file", "read_statistics", "write_statistics"]
+
+_SKEW = 1e-3
+"""Of the largest entry: a covariance that was kept in float16 is symmetric to less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +58,9 @@ def read_statistics(path: Path, ddof: int) -> StatisticsFile:
 
     Raises:
         MissingFileError: it is not there.
-        UnreadableError: it is no npz.
+        UnreadableError: it is no npz, or what it says of itself is broken.
         ConfigError: it lacks mu or sigma.
-        ShapeError: they do not fit together.
+        ShapeError: they do not fit together, or are no mean and covariance.
         NonFiniteError: NaN or infinity.
     """
     try:
@@ -68,13 +72,30 @@ def read_statistics(path: Path, ddof: int) -> StatisticsFile:
         raise UnreadableError(f"{path} cannot be read: {error}.") from None
     if not {"mu", "sigma"} <= arrays.keys():
         raise ConfigError(f"{path} has no mu and sigma. A file of statistics has both.")
-    mu, sigma = finite_features(np.atleast_1d(arrays["mu"])), finite_features(arrays["sigma"])
+    mu, sigma = np.atleast_1d(arrays["mu"]), arrays["sigma"]
     if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)):
         raise ShapeError(f"{path}: mu is {list(mu.shape)} and sigma {list(sigma.shape)}; [D] and [D, D] are expected.")
-    rows = int(arrays["rows"]) if "rows" in arrays else ddof + 1
-    made = json.loads(str(arrays["made"])) if "made" in arrays else {}
-    count = int(arrays["count"]) if "count" in arrays else None
+    mu, sigma = _moments(path, mu, sigma)
+    try:
+        rows = int(arrays["rows"]) if "rows" in arrays else ddof + 1
+        count = int(arrays["count"]) if "count" in arrays else None
+        made = dict(json.loads(str(arrays["made"]))) if "made" in arrays else {}
+    except (TypeError, ValueError):
+        raise UnreadableError(f"{path} says wrongly what made it. Make it again: ivbench metric stats") from None
     return StatisticsFile(GaussianStatistics(rows, mu, sigma * (rows - ddof)), count, made)
+
+
+def _moments(path: Path, mu: NDArray[np.generic], sigma: NDArray[np.generic]) -> tuple[Array, Array]:
+    """[D] and [D, D] float64, refused where they are no mean and covariance."""
+    if not all(part.dtype.kind in "fiu" for part in (mu, sigma)):
+        raise ShapeError(f"{path}: mu is {mu.dtype} and sigma {sigma.dtype}; real numbers are expected.")
+    mean, covariance = mu.astype(np.float64), sigma.astype(np.float64)
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise NonFiniteError(f"{path} has NaN or infinity. Make it again from finite features.")
+    skew = float(np.abs(covariance - covariance.T).max())
+    if skew > _SKEW * float(np.abs(covariance).max()) or covariance.diagonal().min() < 0:
+        raise ShapeError(f"{path}: sigma is no covariance: it is not symmetric, or has a variance below 0.")
+    return mean, covariance
 
 
 def write_statistics(path: Path, file: StatisticsFile, ddof: int) -> None:

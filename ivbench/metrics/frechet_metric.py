@@ -126,8 +126,8 @@ class FrechetMetric(ComparedMetric):
         whole = merge_all(by_run)
         if whole.n <= ddof:
             raise ShapeError(
-                f"{self.name} needs at least {ddof + 1} feature rows, got {whole.n}. "
-                "Use more prompts or runs, or leave this metric out of the suite."
+                f"{self.name} needs at least {ddof + 1} generated images or videos, got {whole.n}. "
+                "Score more of them, or leave this metric out."
             )
         runs = [target.distance(run) if run.n > ddof else np.nan for run in by_run]
         influence = frechet_influence(target, statistics.parts)

@@ -164,7 +164,7 @@ def test_every_file_is_in_the_denominator(tmp_path: Path, golden: Path) -> None:
 def test_what_cannot_be_scored_is_one_clear_error(tmp_path: Path) -> None:
     videos(tmp_path / "gen", 1, 0)
     videos(tmp_path / "ref", 3, 1)
-    with pytest.raises(ShapeError, match="at least 2 feature rows"):
+    with pytest.raises(ShapeError, match="at least 2 generated images"):
         scored(tmp_path)
     with pytest.raises(ConfigError, match=r"Of folders are scored: .*frame_fid"):
         scored(tmp_path, ("motion_accuracy",))

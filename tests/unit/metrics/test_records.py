@@ -317,7 +317,7 @@ def test_one_prompt_of_one_run_has_no_interval_and_decides_nothing(name: str) ->
     else:
         assert record.runs == []
         assert (record.mean, record.stderr) == (record.value, None)
-        with pytest.raises(ShapeError, match="at least 2 feature rows, got 1"):
+        with pytest.raises(ShapeError, match="at least 2 generated images or videos, got 1"):
             metric.gather(batches(features[:1]), chosen)
 
 

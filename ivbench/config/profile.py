@@ -83,6 +83,13 @@ class ImageText(Frozen):
         description="a text that is longer than the model reads loses words; its end token stays (keep-end) or goes "
         "too (cut): the model then answers with what it knows after the start token alone",
     )
+    text: Literal["repaired", "plain"] = Field(
+        default="repaired",
+        exclude_if=lambda value: value == "repaired",  # so that ids from before it existed stand
+        description="before it is cut into tokens; repaired: broken encodings, HTML entities, curly quotes, ligatures "
+        "and full-width letters become plain ones (ftfy), as in OpenAI's and open_clip's tokenizers; plain: only white "
+        "space and case (transformers)",
+    )
 
 
 class ClipScoreChoice(Frozen):

@@ -64,6 +64,7 @@ def load_clip(
         steps=choice.resize,
         model=choice.model if found.is_file() else "",
         long_text=choice.long_text,
+        text=choice.text,
     )
 
 

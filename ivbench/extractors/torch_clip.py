@@ -6,6 +6,7 @@ Source: Radford et al. 2021 (2103.00020). Pixels are resized here, so that no li
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +50,7 @@ class ClipExtractor:
         steps: Sequence[ResizeStep] = (),
         model: str = "",
         long_text: Literal["keep-end", "cut"] = "keep-end",
+        text: Literal["repaired", "plain"] = "repaired",
     ) -> None:
         """Load a model of open_clip, computed with in float32; no code of a pickle runs.
 
@@ -60,6 +62,7 @@ class ClipExtractor:
             steps: of a profile, in the place of the configuration's own resize.
             model: open_clip's name of the architecture; for a file.
             long_text: what a text that is too long loses; see `ivbench.config.ImageText`.
+            text: what is done to a text before it is cut into tokens; see there too.
 
         Raises:
             MissingFileError: configuration or weights are not there.
@@ -75,6 +78,8 @@ class ClipExtractor:
         if model:
             fill(self._model, source, f"open_clip's {model}")
         self._tokenize: Any = open_clip.get_tokenizer(known)
+        if text == "plain":
+            self._tokenize.clean_fn = _plain
         size = self._model.visual.image_size
         self._size = (int(size[0]), int(size[1])) if isinstance(size, (tuple, list)) else (int(size), int(size))
         if steps and (steps[-1].size, steps[-1].size) != self._size:
@@ -180,6 +185,12 @@ class ClipExtractor:
             pixels = functional.interpolate(pixels, size=target, mode=self._mode, antialias=True, align_corners=False)
         top, left = (target[0] - height) // 2, (target[1] - width) // 2
         return pixels[..., top : top + height, left : left + width]
+
+
+def _plain(text: str) -> str:
+    """NFC, white space and case as transformers' CLIPTokenizer has them: each character by itself in lower case."""
+    spaced = " ".join(unicodedata.normalize("NFC", text).split())
+    return "".join(character.lower() for character in spaced)
 
 
 def _settings(folder: Path) -> dict[str, Any]:

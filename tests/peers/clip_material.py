@@ -26,6 +26,7 @@ CAPTIONS = [
     "a cup of coffee on a table",
     "a rocket, 3 clouds & a tower",
 ]
+WILD = "salt &amp; the dog\u2019s \uff57\uff49\uff44\uff45 caf\u00e9 \U0001f436"
 LONG = "two dogs run along a road by the sea while the sun goes down " * 9
 
 

@@ -71,6 +71,33 @@ def test_text_features_are_transformers_and_a_long_text_keeps_its_end_token(fold
     assert [len(ids) for ids in tokenizer(TEXTS)["input_ids"]] == [len(ours._ids(text)) for text in TEXTS]
 
 
+WILD = {
+    "entities": "salt &amp; pepper &lt;b&gt; &#39;q&#39;",
+    "quotes": "\u201ccurly\u201d the dog\u2019s \u2014 dash\u2026",
+    "full width": "\uff46\uff55\uff4c\uff4c\u3000\uff57\uff49\uff44\uff54\uff48",
+    "ligatures": "\ufb01ne o\ufb03ce",
+    "broken": "s\u00c3\u00a3o paulo",
+    "control": "a\x00cat\x07",
+    "emoji": "a dog \U0001f436 \U0001f469\u200d\U0001f467",
+    "scripts": "\u4e00\u53ea\u732b  \u0642\u0637\u0629 \u039f\u0394\u039f\u03a3 \u0130",
+    "apart": "cafe\u0301 so\u00adft\u200b",
+    "white": " A\u00a0CAT\n on\ttwo ",
+}
+
+
+@pytest.mark.parametrize("text", WILD.values(), ids=WILD)
+def test_a_plain_text_has_transformers_tokens(folder: Path, text: str) -> None:
+    assert ClipExtractor(folder, text="plain")._ids(text) == hugging_face_tokenizer()(text)["input_ids"]
+
+
+def test_a_repaired_text_is_the_plain_one_of_what_was_meant(folder: Path) -> None:
+    repaired, plain = ClipExtractor(folder), ClipExtractor(folder, text="plain")
+    meant = ["salt & pepper <b> 'q'", None, "full width", "fine office", "s\u00e3o paulo", "acat"]
+    for text, clear in zip(WILD.values(), meant, strict=False):
+        assert repaired._ids(text) != plain._ids(text)
+        assert clear is None or repaired._ids(text) == plain._ids(clear)
+
+
 @torch.no_grad()
 def test_a_text_whose_end_token_is_cut_is_known_by_its_start_alone(folder: Path, theirs: Any) -> None:
     ids = hugging_face_tokenizer()(LONG, return_tensors="pt")["input_ids"][:, :77]

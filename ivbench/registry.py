@@ -14,7 +14,7 @@ from typing import Any
 
 from ivbench.errors import ConfigError, did_you_mean
 
-__all__ = ["added", "load", "names", "target"]
+__all__ = ["added", "is_foreign", "load", "made", "names", "target"]
 
 _BUILTIN: dict[str, dict[str, str]] = {
     "schedule": {
@@ -113,6 +113,11 @@ def added(kind: str) -> list[str]:
     return sorted(_targets(kind).keys() - _BUILTIN.get(kind, {}).keys())
 
 
+def is_foreign(kind: str, name: str) -> bool:
+    """Whether a name is another package's: one that it registers, or python:module:object."""
+    return name.startswith(_PYTHON) or name in added(kind)
+
+
 @cache
 def _targets(kind: str) -> dict[str, str]:
     found = dict(_BUILTIN.get(kind, {}))
@@ -159,3 +164,13 @@ def load(kind: str, name: str) -> Any:
         if name.startswith(_PYTHON):
             raise ConfigError(f"{said} Write python:module:object, with the module on PYTHONPATH.") from error
         raise ConfigError(f"{said} Its entry point is {found}: mend or remove the package that has it.") from error
+
+
+def made(kind: str, name: str) -> Any:
+    """The object that a name stands for; where that is a class, or another maker without a digest, what it makes.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    found = load(kind, name)
+    return found() if isinstance(found, type) or (callable(found) and not hasattr(found, "digest")) else found

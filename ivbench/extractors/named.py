@@ -11,7 +11,7 @@ from ivbench.errors import ConfigError
 from ivbench.extractors.base import Extractor, load_extractor
 from ivbench.zoo import read_card
 
-__all__ = ["named_extractor"]
+__all__ = ["made_extractor", "named_extractor"]
 
 
 def named_extractor(name: str, device: str = "cpu") -> Extractor:
@@ -31,14 +31,18 @@ def named_extractor(name: str, device: str = "cpu") -> Extractor:
         from ivbench.extractors.torch_network_file import NetworkFileExtractor
 
         return NetworkFileExtractor(read_network_file(path), path.parent, device)
-    if name in registry.added("extractor") or name.startswith("python:"):
-        return _made(name)
+    if registry.is_foreign("extractor", name):
+        return made_extractor(name)
     return load_extractor(read_card(name).folder, device)
 
 
-def _made(name: str) -> Extractor:
-    found: Any = registry.load("extractor", name)
-    made = found() if isinstance(found, type) or (not isinstance(found, Extractor) and callable(found)) else found
+def made_extractor(name: str) -> Extractor:
+    """The extractor of another package: an entry point's name, or `python:module:object`.
+
+    Raises:
+        ConfigError: no such object, or it is no extractor.
+    """
+    made: Any = registry.made("extractor", name)
     if not isinstance(made, Extractor):
         raise ConfigError(
             f'"{name}" is no extractor: it lacks one of name, digest, kind, dim, preprocess, extract. '

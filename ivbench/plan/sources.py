@@ -30,6 +30,7 @@ __all__ = [
 _BUILT_IN = {str(identity["name"]): identity for identity in (JUDGE_IDENTITY, MOTION_IDENTITY)}
 """Extractors without a card whose answers have a version."""
 
+_IDENTITY = ("name", "digest", "preprocess")
 
 _JAX_ALONE = ("gpu", "rocm", "tpu")
 
@@ -189,14 +190,22 @@ def extractor_digests(metrics: Iterable[MetricConfig], zoo: Path | None = None) 
         zoo: where cards are looked up; None: `find_zoo()`.
 
     Raises:
-        ConfigError: neither a card nor a registered extractor has that name.
+        ConfigError: neither a card nor a registered extractor has that name, or another package's cannot be imported.
     """
     names = sorted({metric.extractor for metric in metrics})
     cards = {name: find_card(name, zoo) for name in names}
-    for name, card in cards.items():
-        if card is None:
-            registry.target("extractor", name)
-    return {
-        name: card.digest if card is not None else digest(_BUILT_IN.get(name, {"name": name, "cards": "none"}))
-        for name, card in cards.items()
-    }
+    return {name: digest(_cardless(name)) if card is None else card.digest for name, card in cards.items()}
+
+
+def _cardless(name: str) -> dict[str, Any]:
+    """What an extractor without a card is known by; another package's says it of itself."""
+    if name in _BUILT_IN:
+        return dict(_BUILT_IN[name])
+    if not registry.is_foreign("extractor", name):
+        registry.target("extractor", name)
+        return {"name": name, "cards": "none"}
+    made = registry.made("extractor", name)
+    lacking = [field for field in _IDENTITY if not hasattr(made, field)]
+    if lacking:
+        raise ConfigError(f'"{name}" is no extractor: it lacks {", ".join(lacking)}. See ivbench.extractors.Extractor.')
+    return {field: getattr(made, field) for field in _IDENTITY}

@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import cache, cached_property
 from pathlib import Path
 
-from ivbench import registry
 from ivbench.adapters import Cascade, Generator, generator_source, loaded, open_cascade, open_door
 from ivbench.cascade import StageModel
 from ivbench.config.settings import ORIGINAL
 from ivbench.errors import ConfigError, DigestError
 from ivbench.extractors import Extractor, load_extractor
+from ivbench.extractors.named import made_extractor
 from ivbench.plan import Plan, Source, cascade_source, extractor_digests, sized, torch_device
-from ivbench.zoo import Card, read_card
+from ivbench.registry import is_foreign
+from ivbench.zoo import Card, find_card, read_card
 
 __all__ = ["Models"]
 
@@ -112,10 +113,9 @@ class Models:
         return open_cascade(read_card(name, self.zoo), self.device, self.zoo, self.backend, self.dtype)
 
     def _extractor(self, name: str) -> Extractor:
-        """By its card in the zoo; one that needs no weights, and so no card, by its registered name."""
-        if name in _WITHOUT_CARD:
-            extractor: Extractor = registry.load("extractor", name)()
-            return extractor
+        """By its card in the zoo; one that needs no card by its registered name, or as python:module:object."""
+        if name in _WITHOUT_CARD or (find_card(name, self.zoo) is None and is_foreign("extractor", name)):
+            return made_extractor(name)
         from ivbench.backends.torch_backend import available_device
 
         device = torch_device(self.device)

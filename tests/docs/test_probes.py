@@ -11,11 +11,11 @@ import pytest
 
 from ivbench.data.distortions import SPATIAL, TEMPORAL
 from ivbench.run.validation import LEVELS
-from ivbench.zoo import read_card
+from ivbench.zoo import list_cards, read_card
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "probes.md").read_text(encoding="utf-8")
-PROBES = ["video-probe", "frame-probe", "clip-probe"]
+PROBES = sorted(card.name for card in list_cards(ROOT / "zoo") if card.config.kind == "probe")
 
 
 def table(name: str) -> dict[str, list[float]]:

@@ -60,6 +60,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "markdown": "ivbench.report.exports.markdown:to_markdown",
         "lm-eval": "ivbench.report.exports.lm_eval:to_lm_eval",
         "parquet": "ivbench.report.exports.tidy:to_parquet",
+        "torch-fidelity": "ivbench.report.exports.torch_fidelity:to_torch_fidelity",
         "vbench": "ivbench.report.exports.vbench:to_vbench",
     },
     "logger": {

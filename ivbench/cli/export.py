@@ -12,7 +12,13 @@ from ivbench.registry import names
 
 __all__ = ["export", "export_place"]
 
-_SUFFIX = {"latex": "tex", "markdown": "md", "lm-eval": "lm-eval.json", "vbench": "eval_results.json"}
+_SUFFIX = {
+    "latex": "tex",
+    "markdown": "md",
+    "lm-eval": "lm-eval.json",
+    "torch-fidelity": "fidelity.json",
+    "vbench": "eval_results.json",
+}
 
 
 @click.command()
@@ -20,7 +26,7 @@ _SUFFIX = {"latex": "tex", "markdown": "md", "lm-eval": "lm-eval.json", "vbench"
 @click.option("--format", "kind", type=click.Choice(names("export")), required=True, help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: beside the first RESULTS]")
 def export(results: tuple[Path, ...], kind: str, out: Path | None) -> None:
-    """Write results as CSV, Parquet, markdown, LaTeX, lm-eval or VBench.
+    """Write results as CSV, Parquet, markdown, LaTeX, lm-eval, torch-fidelity or VBench.
 
     RESULTS is a results.json, or the folder that holds one. CSV, Parquet and markdown take several, named by their
     folders; the rows of CSV and Parquet are those of results.csv.

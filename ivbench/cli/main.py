@@ -35,7 +35,7 @@ COMMANDS = {
         "Measure how often compare and check are wrong, on simulated re-runs whose truth is known",
     ),
     "export": LazyCommand(
-        "ivbench.cli.export:export", "Write results as CSV, Parquet, markdown, LaTeX, lm-eval or VBench"
+        "ivbench.cli.export:export", "Write results as CSV, Parquet, markdown, LaTeX, lm-eval, torch-fidelity or VBench"
     ),
     "log": LazyCommand("ivbench.cli.log:log", "Log finished results to wandb, MLflow or TensorBoard"),
     "store": LazyCommand("ivbench.cli.store:store_group", "Show, verify and clean up the store of what was computed"),

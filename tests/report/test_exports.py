@@ -190,7 +190,7 @@ def test_distinct_labels_differ_and_a_label_of_its_own_stays(labels: list[str]) 
     assert all(name == label for name, label in zip(found, labels, strict=True) if labels.count(label) == 1)
 
 
-@pytest.mark.parametrize("kind", ["latex", "lm-eval", "vbench"])
+@pytest.mark.parametrize("kind", ["latex", "lm-eval", "torch-fidelity", "vbench"])
 def test_a_format_of_one_file_refuses_two(results: Results, kind: str) -> None:
     with pytest.raises(ConfigError, match=r"got 2\. Export each by itself"):
         export(kind, [("a", results), ("b", results)])
@@ -245,6 +245,31 @@ def test_a_mistake_is_one_line(
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1
+
+
+def test_torch_fidelity_has_its_keys_and_says_whose_numbers_they_are(results: Results) -> None:
+    cell = results.cells[0]
+    fid = next(score for score in cell.scores if score.metric == "frame_fid")
+    kid = fid.model_copy(update={"metric": "kid", "value": 0.0125})
+    recall = fid.model_copy(update={"metric": "recall", "value": 37.5, "unit": "%"})
+    others = [score for score in cell.scores if score.metric != "frame_fid"]
+    one = cell.model_copy(update={"scores": [fid, kid, recall, *others]})
+    content = json.loads(export("torch-fidelity", [("a", results.model_copy(update={"cells": [one]}))]))
+    told = content.pop("ivbench")
+    assert content == {
+        "frechet_inception_distance": fid.value,
+        "kernel_inception_distance_mean": 0.0125,
+        "recall": 0.375,
+    }
+    assert told["recall"] == {"label": recall.label, "protocol": recall.protocol}
+    of_each = json.loads(export("torch-fidelity", [("a", results)]))
+    assert set(of_each) == {cell.label for cell in results.cells if cell.scores}
+    twice = cell.model_copy(update={"scores": [fid, fid.model_copy(update={"label": "frame FID [other]"})]})
+    with pytest.raises(ConfigError, match=r"would both be frechet_inception_distance"):
+        export("torch-fidelity", [("a", results.model_copy(update={"cells": [twice]}))])
+    none = cell.model_copy(update={"scores": others})
+    with pytest.raises(ConfigError, match=r"no score has a key of torch-fidelity's"):
+        export("torch-fidelity", [("a", results.model_copy(update={"cells": [none]}))])
 
 
 def test_vbench_has_value_and_videos_of_one_cell(results: Results) -> None:

@@ -34,6 +34,7 @@ class Folders:
         captions: a file, or "names".
         floor_draws: of the null floor; 0: none.
         memory: a size, such as 2GiB.
+        allow_pickle: whether the reference may be a pickle of statistics.
     """
 
     generated: Path | None
@@ -45,11 +46,13 @@ class Folders:
     captions: str | None
     floor_draws: int
     memory: str
+    allow_pickle: bool
 
 
 _PATH = click.Path(path_type=Path)
 _FLOOR_HELP = "Null floor: so many draws of real videos against the other real ones; 0: none."
 _MEMORY_HELP = "For decoding and the networks' batches; features come on top."
+_PICKLE_HELP = "Read statistics from a .pkl (edm2's, StyleGAN's); no code of it runs."
 _OPTIONS = (
     click.option("--generated", type=_PATH, metavar="DIR", help="Score the videos and images of this folder."),
     click.option("--reference", type=_PATH, metavar="DIR", help="The real ones, or an npz of their statistics."),
@@ -60,6 +63,7 @@ _OPTIONS = (
     click.option("--captions", metavar="FILE", help="Of the generated: jsonl, json or csv; or names, as VBench's."),
     click.option("--floor-draws", default=20, show_default=True, type=click.IntRange(0), help=_FLOOR_HELP),
     click.option("--memory", default="4GiB", show_default=True, metavar="SIZE", help=_MEMORY_HELP),
+    click.option("--allow-pickle", is_flag=True, help=_PICKLE_HELP),
 )
 
 
@@ -105,6 +109,7 @@ def folder_request(folders: Folders, device: str) -> FolderRequest:
         Choices(profile(folders.profile), weights, folders.extractor, device, budget),
         folders.captions,
         folders.floor_draws,
+        folders.allow_pickle,
     )
 
 

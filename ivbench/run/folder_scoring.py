@@ -28,6 +28,7 @@ from ivbench.metrics import (
 )
 from ivbench.metrics.base import NO_PROMPTS, ExtractorKind
 from ivbench.metrics.clip_score import CLIPScore
+from ivbench.metrics.pickled_statistics import is_pickle, read_pickled, require_allowed
 from ivbench.metrics.r_precision import RPrecision
 from ivbench.metrics.statistics_files import (
     StatisticsFile,
@@ -65,6 +66,7 @@ class FolderRequest:
         choices: profile, weights, device.
         captions: a file, or "names"; see `ivbench.data.captions`; needed by metrics of captions.
         floor_draws: of the null floor that a reference folder gives; 0: none.
+        allow_pickle: whether the reference may be a pickle of statistics, which is read without running code.
     """
 
     generated: Path
@@ -73,6 +75,7 @@ class FolderRequest:
     choices: Choices
     captions: str | None = None
     floor_draws: int = FLOOR_DRAWS
+    allow_pickle: bool = False
 
 
 def score_folders(request: FolderRequest, store: Store, reporter: Reporter, out: Path, command: str) -> Outcome:
@@ -156,7 +159,8 @@ class _Scoring:
         self._request, self.extraction = request, extraction
         self._metrics = [metric_of_folders(name) for name in request.metrics]
         self._require_material()
-        self._from_file = request.reference is not None and is_statistics_file(request.reference)
+        require_allowed(request.reference, request.allow_pickle)
+        self._from_file = request.reference is not None and _holds_statistics(request.reference)
         if request.reference is not None and not self._from_file:
             extraction.find(request.reference)
         extraction.find(request.generated)
@@ -269,7 +273,8 @@ class _Scoring:
         ddof = self.extraction.profile.ddof
         if not isinstance(metric, FrechetMetric):
             raise ConfigError(f"{metric.name} needs the reference's features; {path} has their statistics alone.")
-        file = read_statistics(path, ddof)
+        dim = self.extraction.extractor(metric.kind).dim
+        file = read_pickled(path, dim, ddof) if is_pickle(path) else read_statistics(path, ddof)
         expected = _made(self.extraction, metric.name, metric.kind)
         differing = [key for key, value in expected.items() if file.made.get(key, value) != value]
         if differing:
@@ -295,6 +300,10 @@ class _Scoring:
             reference=reference,
             texts=texts,
         )
+
+
+def _holds_statistics(path: Path) -> bool:
+    return is_pickle(path) or is_statistics_file(path)
 
 
 def _made(extraction: Extraction, metric: str, kind: ExtractorKind) -> dict[str, str | int | float | None]:

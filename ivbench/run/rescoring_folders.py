@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from ivbench.config import digest
 from ivbench.errors import MissingFileError
 from ivbench.extractors.weights import content_digest, find_weights
 from ivbench.metrics import Metric
+from ivbench.metrics.pickled_statistics import is_pickle, require_allowed
 from ivbench.metrics.statistics_files import is_statistics_file
 from ivbench.results.schema import Score
 from ivbench.results.store import Store
@@ -62,7 +63,7 @@ def folder_choices(request: FolderRequest, metric: str, other: FolderRequest) ->
         "weights": _named_weights(weights),
         "captions": _captions(request.captions) if found.captioned else None,
         "device": request.choices.device,
-        "reference": _reference(request.reference) if found.compares else None,
+        "reference": _reference(request) if found.compares else None,
     }
 
 
@@ -92,9 +93,9 @@ def rescored_folders(
         download=False,
     )
     reference, captions = (None if one is None else one.value for one in (choices["reference"], choices["captions"]))
-    return folder_score(
-        FolderRequest(generated.generated, reference, (metric,), given, captions, floor_draws=0), store, reporter
-    )
+    request = FolderRequest(generated.generated, reference, (metric,), given, captions, floor_draws=0)
+    allowed = replace(request, allow_pickle=True)  # a pickle among the choices was allowed where it was named
+    return folder_score(allowed, store, reporter)
 
 
 def videos_in_words(folder: Path) -> str:
@@ -127,10 +128,12 @@ def _named_weights(weights: Mapping[str, Path | None]) -> Named:
     return Named(words or "the profile's own", there)
 
 
-def _reference(path: Path | None) -> Named | None:
+def _reference(request: FolderRequest) -> Named | None:
+    path = request.reference
     if path is None:
         return None
-    return _file(path) if is_statistics_file(path) else Named(videos_in_words(path), path)
+    require_allowed(path, request.allow_pickle)
+    return _file(path) if is_pickle(path) or is_statistics_file(path) else Named(videos_in_words(path), path)
 
 
 def _captions(given: str | None) -> Named | None:

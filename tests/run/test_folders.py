@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from ivbench.errors import ConfigError, MissingFileError, ProtocolError, ShapeEr
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run import Silent
-from ivbench.run.folder_extraction import Choices
+from ivbench.run.folder_extraction import Choices, Extraction
 from ivbench.run.folder_items import Item, buckets, clip_of, find_items
 from ivbench.run.folder_scoring import FolderRequest, folder_statistics, score_folders
 from ivbench.run.pipeline import Outcome
@@ -282,6 +283,25 @@ def test_statistics_stand_in_for_their_folder_and_say_what_made_them(tmp_path: P
     other = replace(request, choices=Choices(profile("ivbench-ddof0"), {}, "video-probe"))
     with pytest.raises(ProtocolError, match=r"ddof \(1 / 0\)"):
         score_folders(other, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
+
+
+def test_a_pickle_of_statistics_is_read_where_it_is_allowed(tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 4, 0)
+    videos(tmp_path / "ref", 5, 1)
+    direct = scored(tmp_path).results.cells[0].scores[0]
+    found = Extraction(PROBED, Store(tmp_path / "store"), Silent()).features("clips", tmp_path / "ref", True)
+    rows = np.concatenate(found.features).astype(np.float64)
+    sums = {"num_items": len(rows), "raw_mean": rows.sum(0), "raw_cov": rows.T @ rows}
+    (tmp_path / "ref.pkl").write_bytes(pickle.dumps(sums))
+    asked = ("--generated", "gen", "--reference", "ref.pkl", "--metrics", "fvd", "--extractor", "video-probe")
+    refused = run(*asked, folder=tmp_path)
+    assert refused.returncode == 2
+    assert "Give --allow-pickle" in refused.stderr
+    done = run(*asked, "--allow-pickle", "--out", "out", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    score = read_results(tmp_path / "out" / "results.json").cells[0].scores[0]
+    assert score.value == pytest.approx(direct.value, rel=1e-6)
+    assert score.counts.reference == len(rows)
 
 
 def test_other_tools_statistics_are_read_and_said_to_be_taken_on_trust(tmp_path: Path) -> None:

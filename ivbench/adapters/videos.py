@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ivbench.adapters.generator import Failed, Request
-from ivbench.config import digest, file_digest
+from ivbench.config import digest
 from ivbench.data.fit_video import fit_video
 from ivbench.data.prompted_videos import TABLES, prompted_videos, video_digest
+from ivbench.data.unpacked import unpacked_zip
 from ivbench.data.video_files import Video, find_videos, read_video
 from ivbench.errors import ConfigError, ShapeError, UnreadableError
 from ivbench.spec import GeneratorSpec
@@ -47,7 +44,7 @@ class VideosFolder:
 
     def __init__(self, source: str, device: str = "cpu") -> None:
         given = Path(source).expanduser()
-        self._folder = _unpacked(given) if given.suffix.lower() == ".zip" and given.is_file() else given
+        self._folder = _root(unpacked_zip(given)) if given.suffix.lower() == ".zip" and given.is_file() else given
         found = prompted_videos(self._folder)
         if not found.files:
             raise ConfigError(
@@ -144,30 +141,6 @@ def _bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
 
 
-def _unpacked(archive: Path) -> Path:
-    """The folder that a zip holds, unpacked once into the user's cache folder."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "ivbench" / "unpacked" / file_digest(archive)
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = folder.with_name(f"{folder.name}.{os.getpid()}")
-        try:
-            with zipfile.ZipFile(archive) as opened:
-                _refuse_outside(opened, archive)
-                opened.extractall(partial)
-            partial.rename(folder)
-        except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
-            raise UnreadableError(f"{archive} cannot be unpacked: {error}. Make it again.") from None
-        except OSError as error:
-            if not folder.is_dir():
-                raise UnreadableError(
-                    f"{archive} cannot be unpacked to {folder}: {error.strerror or error}."
-                ) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    return _root(folder)
-
-
 def _root(folder: Path) -> Path:
     """Where a zip's videos lie: in the one folder that it holds, but where that folder is itself a prompt's video."""
     inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
@@ -176,9 +149,3 @@ def _root(folder: Path) -> Path:
     has_table = any((inside[0] / name).is_file() for name in TABLES)
     is_video = not has_table and find_videos(folder) == inside and bool(prompted_videos(folder).files)
     return folder if is_video else inside[0]
-
-
-def _refuse_outside(opened: zipfile.ZipFile, archive: Path) -> None:
-    for name in opened.namelist():
-        if name.startswith("/") or "\\" in name or ".." in Path(name).parts:
-            raise ConfigError(f'{archive}: "{name}" leads out of the folder. A zip may hold files inside it only.')

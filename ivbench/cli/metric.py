@@ -1,4 +1,4 @@
-"""`ivbench metric`: what can be scored and under whose choices; statistics of a reference; how a metric responds."""
+"""`ivbench metric`: what can be scored and under whose choices; files of a reference; how a metric responds."""
 
 from __future__ import annotations
 
@@ -87,14 +87,31 @@ def stats(
     from ivbench.run.folder_extraction import Choices
     from ivbench.run.folder_scoring import folder_statistics
 
-    if out.suffix != ".npz":
-        raise ConfigError(f"--out is {out}; a name that ends in .npz is expected.")
+    _require_npz(out)
     reporter = RichReporter(Console(stderr=True))
     with reporter.shown():
         kept = Store(store or default_store(), on_problem=reporter.say)
         choices = Choices(config.profile(profile), weights_given(weights), extractor, device)
         count = folder_statistics(folder, name, choices, kept, reporter, out)
     click.echo(f"statistics of {count} videos  {out}")
+
+
+@metric.command(short_help="Write a folder's frames as one array, for ADM's evaluator.")
+@click.argument("folder", type=_PATH)
+@click.option("--out", type=_PATH, required=True, help="The npz file: arr_0, [N, H, W, 3] uint8.")
+def images(folder: Path, out: Path) -> None:
+    """Write all frames of FOLDER's videos and images as one array, as ADM's evaluator reads samples.
+
+    `ivbench score` reads such a file too: as --generated or --reference it is a folder of images.
+    """
+    from rich.console import Console
+
+    from ivbench.data.image_batch import write_image_batch
+    from ivbench.run import RichReporter
+
+    _require_npz(out)
+    count = write_image_batch(folder, out, RichReporter(Console(stderr=True)).say)
+    click.echo(f"{count:,} images  {out}")
 
 
 @metric.command(short_help="Measure how a metric responds to distortions.")
@@ -141,6 +158,11 @@ def validate(
 
         for path in write_response(out, name, LEVELS, floor, [(r.distortion, r.temporal, r.values) for r in responses]):
             click.echo(path)
+
+
+def _require_npz(out: Path) -> None:
+    if out.suffix != ".npz":
+        raise ConfigError(f"--out is {out}; a name that ends in .npz is expected.")
 
 
 def _networks() -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.config import ClipChoice, digest, file_digest
+from ivbench.data.unpacked import set_folder
 from ivbench.data.video_files import Video, find_videos, natural, read_video
 
 __all__ = ["Item", "buckets", "clip_of", "fewest_frames", "find_items", "read_clip"]
@@ -35,10 +36,14 @@ class Item:
 def find_items(folder: Path) -> list[Item]:
     """Every video and image below a folder, in natural order.
 
+    Args:
+        folder: or a file that holds a set; see `ivbench.data.unpacked.set_folder`.
+
     Raises:
         MissingFileError: no such folder, or nothing in it.
+        UnreadableError: the file cannot be unpacked.
     """
-    return [Item(path, _digest(path)) for path in find_videos(folder)]
+    return [Item(path, _digest(path)) for path in find_videos(set_folder(folder))]
 
 
 def buckets(items: Sequence[Item]) -> list[list[Item]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ivbench import registry
 from ivbench.config import Profile, digest
 from ivbench.data.captions import captions_of
+from ivbench.data.unpacked import set_folder
 from ivbench.errors import ConfigError, ProtocolError
 from ivbench.extractors import ImageTextExtractor
 from ivbench.metrics import (
@@ -232,7 +233,8 @@ class _Scoring:
         assert self._request.captions is not None
         extractor, prefix = self.extraction.extractor("image_text"), self.extraction.profile.prefix
         assert isinstance(extractor, ImageTextExtractor)
-        given = captions_of([item.path for item in found.items], self._request.generated, self._request.captions)
+        root = set_folder(self._request.generated)
+        given = captions_of([item.path for item in found.items], root, self._request.captions)
         captions = given.texts
         unique = list(dict.fromkeys(captions))
         read = [prefix + caption for caption in unique]

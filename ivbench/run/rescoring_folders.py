@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ivbench.config import digest
+from ivbench.data.unpacked import set_folder
 from ivbench.errors import MissingFileError
 from ivbench.extractors.weights import content_digest, find_weights
 from ivbench.metrics import Metric
@@ -104,7 +105,8 @@ def videos_in_words(folder: Path) -> str:
     Raises:
         MissingFileError: no such folder, or nothing in it.
     """
-    held = [[item.path.relative_to(folder).as_posix(), item.digest] for item in find_items(folder)]
+    root = set_folder(folder)
+    held = [[item.path.relative_to(root).as_posix(), item.digest] for item in find_items(root)]
     return f"{folder.name or folder}, videos {digest(held)[:8]}"
 
 

@@ -117,17 +117,26 @@ def _hub_folder(choice: ImageText, tag: dict[str, Any], fetch: Callable[[str], N
         return Path(snapshot_download(hub, local_files_only=True, allow_patterns=[_CONFIG, _WEIGHTS]))
     except (LocalEntryNotFoundError, OSError):
         pass
-    reason = ""
-    if fetch is not None and not offline():
+    reason = " (offline)" if fetch is not None and offline() else ""
+    if fetch is not None and not reason:
         fetch(f"downloading {hub} from the hub")
         try:
             return Path(snapshot_download(hub, allow_patterns=[_CONFIG, _WEIGHTS]))
         except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
             reason = f" ({type(error).__name__}: is there a network?)"
     raise MissingFileError(
-        f"the weights of {choice.model} {choice.pretrained} are not on this machine{reason}. Run: hf download {hub}, "
-        "or name an open_clip folder or a file of weights with --weights clip=PATH."
+        f"the weights of {choice.model} {choice.pretrained} are not on this machine{reason}. {_where(tag, hub)}, or "
+        "name an open_clip folder or a file of weights with --weights clip=PATH."
     )
+
+
+def _where(tag: dict[str, Any], hub: str) -> str:
+    """Where the weights are to be had, with which digest, and where to put them."""
+    published = _openai_file(tag)
+    if published is None:
+        return f"Get https://huggingface.co/{hub} (no digest is known) into the hub's cache: hf download {hub}"
+    name, sha256 = published
+    return f"Get {tag['url']} (sha256 {sha256}) and put it at {weights_folder() / name}"
 
 
 def _require_folder(choice: ImageText, files: list[Path]) -> None:

@@ -35,10 +35,12 @@ class ClipExtractor:
     """Unit vectors of frames and texts; see `ivbench.extractors.ImageTextExtractor`.
 
     Attributes:
+        batch: frames at once.
         context_length: tokens that a text may have, its start and end included; longer ones lose their tail.
     """
 
     kind: Kind = "image_text"
+    batch: int = _CHUNK
 
     def __init__(
         self,
@@ -118,7 +120,7 @@ class ClipExtractor:
         """
         check_videos(videos)
         frames = videos.reshape(-1, *videos.shape[2:])
-        parts = [self._frames(frames[i : i + _CHUNK]) for i in range(0, len(frames), _CHUNK)]
+        parts = [self._frames(frames[i : i + self.batch]) for i in range(0, len(frames), self.batch)]
         features = np.concatenate([np.empty((0, self.dim), np.float32), *parts])
         return check_features(features.reshape(*videos.shape[:2], self.dim), self.name)
 

@@ -27,6 +27,7 @@ class I3DExtractor(NetworkExtractor):
     kind: Kind = "clips"
     taps: ClassVar[dict[str, int]] = {"logits": CLASSES}
     batch: ClassVar[int] = 4
+    item_bytes: ClassVar[int] = 96 << 20
     least_side: ClassVar[int] = LEAST_SIDE
 
     def __init__(self, weights: Weights, choice: Network, device: str = "cpu") -> None:

@@ -28,6 +28,7 @@ class I3DTFHub(NetworkExtractor):
     kind: Kind = "clips"
     taps: ClassVar[dict[str, int]] = {"RGB/inception_i3d/Mean:0": 400}
     batch: ClassVar[int] = 4
+    item_bytes: ClassVar[int] = 96 << 20
 
     def __init__(self, weights: Weights, choice: Network, device: str = "cpu") -> None:
         """Load the module.

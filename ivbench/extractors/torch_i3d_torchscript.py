@@ -22,6 +22,7 @@ class I3DTorchScript(NetworkExtractor):
     kind: Kind = "clips"
     taps: ClassVar[dict[str, int]] = {"features": 400}
     batch: ClassVar[int] = 4
+    item_bytes: ClassVar[int] = 96 << 20
 
     def __init__(self, weights: Weights, choice: Network, device: str = "cpu") -> None:
         """Load the module.

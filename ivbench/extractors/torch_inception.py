@@ -24,6 +24,7 @@ class InceptionExtractor(NetworkExtractor):
     kind: Kind = "frames"
     taps: ClassVar[dict[str, int]] = TAPS
     batch: ClassVar[int] = 32
+    item_bytes: ClassVar[int] = 20 << 20
     least_side: ClassVar[int] = LEAST_SIDE
 
     def __init__(self, weights: Weights, choice: Network, device: str = "cpu") -> None:

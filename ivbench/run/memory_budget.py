@@ -17,8 +17,7 @@ __all__ = ["MemoryBudget"]
 _MIB = 1 << 20
 _UNITS = {"m": _MIB, "g": 1 << 30, "t": 1 << 40}
 _ITEM = 32 * _MIB
-_ITEMS = {"inception": 20 * _MIB, "i3d": 96 * _MIB, "i3d-torchscript": 96 * _MIB}
-"""Bytes of one image or clip on its way through a network, measured and rounded up; of others `_ITEM`."""
+"""Bytes of one image or clip on its way through a network that does not say it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class MemoryBudget:
         """Lower an extractor's batch, where it has one, to what half of the budget holds; at least one item."""
         batch = getattr(extractor, "batch", None)
         if batch is not None:
-            each = _ITEMS.get(getattr(extractor, "name", ""), _ITEM)
+            each = getattr(extractor, "item_bytes", _ITEM)
             extractor.batch = max(1, min(batch, self.total // 2 // each))
 
     def ahead(self, largest: int, most: int) -> int:

@@ -11,8 +11,14 @@ import numpy as np
 import pytest
 
 from ivbench.cli.main import main
+from ivbench.config import profile
 from ivbench.errors import ConfigError
+from ivbench.extractors import load_extractor
+from ivbench.results.store import Store
+from ivbench.run import Silent
+from ivbench.run.folder_extraction import Choices, Extraction
 from ivbench.run.memory_budget import MemoryBudget
+from tests.peers.material import i3d_file, inception_file
 
 MIB = 1 << 20
 FRAMES = (16, 48, 64, 3)
@@ -70,14 +76,35 @@ def test_the_command_says_it_in_one_line(capsys: pytest.CaptureFixture[str], tmp
 
 
 def test_a_batch_is_lowered_to_what_half_of_the_budget_holds() -> None:
-    inception = SimpleNamespace(name="inception", batch=32)
-    MemoryBudget(256 * MIB).limit(inception)
-    assert inception.batch == 6
     MemoryBudget(4096 * MIB).limit(other := SimpleNamespace(name="other", batch=32))
     assert other.batch == 32
-    MemoryBudget(256 * MIB).limit(i3d := SimpleNamespace(name="i3d", batch=4))
-    assert i3d.batch == 1
+    MemoryBudget(256 * MIB).limit(other)
+    assert other.batch == 4
     MemoryBudget().limit(SimpleNamespace(name="judge"))
+
+
+@pytest.mark.parametrize(
+    ("network", "profiled", "fits"), [("inception", "torch-fidelity", 6), ("i3d", "cd-fvd-i3d", 1)]
+)
+def test_networks_with_unverified_weights_are_lowered_too(
+    network: str, profiled: str, fits: int, tmp_path: Path
+) -> None:
+    """They are called otherwise, and were taken for small networks: three times the memory for I3D."""
+    make = {"inception": inception_file, "i3d": i3d_file}[network]
+    choices = Choices(profile(profiled), {network: make(tmp_path)}, memory=MemoryBudget(256 * MIB))
+    extraction = Extraction(choices, Store(tmp_path / "store"), Silent())
+    found = extraction.extractor("frames" if network == "inception" else "clips")
+    assert "unverified" in found.name
+    assert found.batch == fits  # type: ignore[attr-defined]
+
+
+def test_clips_batch_is_lowered_and_changes_no_embedding(shipped: Path) -> None:
+    clip = load_extractor(shipped / "clip-probe")
+    frames = np.random.default_rng(0).integers(0, 256, (1, 20, 24, 40, 3), dtype=np.uint8)
+    whole = clip.extract(frames)
+    MemoryBudget(256 * MIB).limit(clip)
+    assert clip.batch == 4  # type: ignore[attr-defined]
+    np.testing.assert_allclose(clip.extract(frames), whole, atol=1e-6)
 
 
 def test_large_videos_are_not_read_ahead() -> None:

@@ -15,7 +15,7 @@ import pytest
 from ivbench.config import ImageText, profile
 from ivbench.errors import DigestError, MissingFileError
 from ivbench.extractors.clip_weights import load_clip
-from ivbench.extractors.weights import Manifest, WeightsFile, find_weights, manifest
+from ivbench.extractors.weights import Manifest, WeightsFile, find_weights, manifest, weights_folder
 
 pytest.importorskip("pooch")
 CONTENT = b"weights"
@@ -153,8 +153,11 @@ def test_openais_file_is_known_by_the_digest_in_its_address(tmp_path: Path, monk
     file = tmp_path / "cache" / "clip" / "ViT-B-32.pt"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"planted")
-    with pytest.raises(MissingFileError, match="ViT-B-32-quickgelu openai are not on this machine"):
+    with pytest.raises(MissingFileError, match="ViT-B-32-quickgelu openai are not on this machine") as caught:
         load_clip(choice, None, fetch=pytest.fail)
+    said = str(caught.value)
+    assert f"(offline). Get {address} (sha256 {SHA256}) and put it at {weights_folder() / 'ViT-B-32.pt'}, or" in said
+    assert "\n" not in said
     file.write_bytes(CONTENT)
     asked = construction(monkeypatch)
     load_clip(choice, None)

@@ -30,8 +30,8 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class NetworkExtractor:
     """A published network as an extractor; see `ivbench.extractors.Extractor`.
 
-    A subclass says its kind, its outputs, how many items a batch, the bytes that one takes on its way (measured, rounded
-    up), the least height and width that its layers take, and how a batch is run: `_run`.
+    A subclass says its kind, its outputs, how many items a batch, the bytes that one takes on its way (measured and
+    rounded up), the least height and width that its layers take, and how a batch is run: `_run`.
     """
 
     kind: Kind

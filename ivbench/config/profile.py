@@ -32,6 +32,7 @@ Size = Annotated[int, Field(ge=1)]
 Kernel = Literal[
     "torch-bilinear",
     "torch-bilinear-antialias",
+    "torch-bicubic",
     "torch-bicubic-antialias",
     "torch-bicubic-bytes",
     "tf1-bilinear",
@@ -45,12 +46,12 @@ class ResizeStep(Frozen):
     """One resize on the way to a network."""
 
     kernel: Kernel
-    size: Size = Field(description="height and width that come out")
-    fit: Literal["squash", "crop", "crop-floor", "crop-ceil"] = Field(
+    size: Size = Field(description="height and width that come out; of the fit shorter: the shorter of them")
+    fit: Literal["squash", "crop", "crop-floor", "crop-ceil", "shorter"] = Field(
         default="squash",
         description="squash: both sides; crop: the shorter side, then a centre crop, the longer side rounded down, the "
         "crop's place to the nearest (crop: torchvision) or down (crop-floor: transformers); crop-ceil: the longer "
-        "side rounded up, the place down (cd-fvd)",
+        "side rounded up, the place down (cd-fvd); shorter: the shorter side, the longer one rounded down, no crop",
     )
     unit: bool = Field(default=False, description="pixels are computed with in [0, 1], not in [0, 255]")
     quantise: Literal["none", "truncate", "round"] = Field(
@@ -77,6 +78,11 @@ class ImageText(Frozen):
     model: str = Field(description="open_clip's name of the architecture: ViT-B-32-quickgelu")
     pretrained: str = Field(description="open_clip's tag of the weights: openai")
     resize: tuple[ResizeStep, ...] = Field(default=(), description="in order; none: as the model's own file says")
+    clamp: bool = Field(
+        default=True,
+        exclude_if=lambda value: value,  # so that ids from before it existed stand
+        description="whether what a resize overshoots is set to 0 and 255, before mean and std",
+    )
     prefix: str = Field(default="", description="stands before every caption")
     long_text: Literal["keep-end", "cut"] = Field(
         default="keep-end",
@@ -147,6 +153,12 @@ class Profile(Frozen):
         default=False,
         exclude_if=lambda value: not value,  # so that ids from before it existed stand
         description="whether R-Precision's distractors are drawn with replacement, each by itself",
+    )
+    mean: Literal["prompts", "items"] = Field(
+        default="prompts",
+        exclude_if=lambda value: value == "prompts",  # so that ids from before it existed stand
+        description="what counts alike in a mean over videos: prompts; or what each metric is a mean of: every frame, "
+        "or pair of frames, or video, however many a prompt has",
     )
     frames: Network | None = Field(default=None, description="network of frame metrics")
     clips: Network | None = Field(default=None, description="network of clip metrics")

@@ -16,10 +16,10 @@ __all__ = ["CHOICES", "differing_choices", "profile_between", "profile_choice"]
 CHOICES = (
     *("clip.frames", "clip.every", "clip.shortest", "clip.videos", "clip.reference_start"),
     *("frames.resize", "frames.scale", "clips.resize", "clips.scale", "image_text.resize"),
-    *("image_text.prefix", "image_text.long_text", "image_text.text"),
+    *("image_text.clamp", "image_text.prefix", "image_text.long_text", "image_text.text"),
     *("frames.name", "frames.tap", "clips.name", "clips.tap", "image_text.model", "image_text.pretrained"),
     *("ddof", "ridge", "kid.number", "kid.size", "kid.seed", "clip_score.weight", "clip_score.clamp"),
-    *("candidates", "replacement"),
+    *("candidates", "replacement", "mean"),
 )
 """What is scored of a video, pre-processing, features, statistics; "part.field" of the parts of a profile."""
 _PARTS: dict[str, type[BaseModel]] = {

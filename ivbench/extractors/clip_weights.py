@@ -65,6 +65,7 @@ def load_clip(
         model=choice.model if found.is_file() else "",
         long_text=choice.long_text,
         text=choice.text,
+        clamp=choice.clamp,
     )
 
 

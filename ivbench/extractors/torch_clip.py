@@ -53,6 +53,7 @@ class ClipExtractor:
         model: str = "",
         long_text: Literal["keep-end", "cut"] = "keep-end",
         text: Literal["repaired", "plain"] = "repaired",
+        clamp: bool = True,
     ) -> None:
         """Load a model of open_clip, computed with in float32; no code of a pickle runs.
 
@@ -65,6 +66,7 @@ class ClipExtractor:
             model: open_clip's name of the architecture; for a file.
             long_text: what a text that is too long loses; see `ivbench.config.ImageText`.
             text: what is done to a text before it is cut into tokens; see there too.
+            clamp: whether pixels are clipped to [0, 255] behind the steps.
 
         Raises:
             MissingFileError: configuration or weights are not there.
@@ -74,7 +76,7 @@ class ClipExtractor:
         """
         settings = {} if model else _settings(source)
         self.name, self.digest, self._device, self._steps = name, digest, device, tuple(steps)
-        self._cut = long_text == "cut"
+        self._cut, self._clamp = long_text == "cut", clamp or not steps
         known = model or f"local-dir:{source}"
         self._model = open_clip.create_model(known, load_weights=not model, precision="fp32", device=device).eval()
         if model:
@@ -100,7 +102,8 @@ class ClipExtractor:
     def _describe(self) -> str:
         if self._steps:
             cut = ["end token of long texts cut"] if self._cut else []
-            return ", ".join([*map(resize_in_words, self._steps), "then mean and std", *cut])
+            beyond = [] if self._clamp else ["not clipped"]
+            return ", ".join([*map(resize_in_words, self._steps), *beyond, "then mean and std", *cut])
         height, width = self._size
         fit = "squashed to" if self._squash else "shortest side to, then centre crop,"
         return f"antialiased {self._mode}, {fit} {height}x{width}, not rounded, clipped to [0, 1], then mean and std"
@@ -173,7 +176,8 @@ class ClipExtractor:
             pixels = pixels / 255.0
         else:
             pixels = self._resize(pixels / 255.0)
-        x = (pixels.clamp(0.0, 1.0) - self._mean) / self._std
+        pixels = pixels.clamp(0.0, 1.0) if self._clamp else pixels
+        x = (pixels - self._mean) / self._std
         return np.asarray(self._model.encode_image(x, normalize=True).cpu().numpy(), np.float32)
 
     def _resize(self, pixels: Tensor) -> Tensor:

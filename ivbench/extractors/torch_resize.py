@@ -36,7 +36,8 @@ def resize(pixels: Tensor, step: ResizeStep) -> Tensor:
         step: kernel, size, fit and rounding.
 
     Returns:
-        [N, C, size, size] float32 in [0, 255], or a little beyond where a kernel overshoots and does not clip.
+        [N, C, size, size] float32 in [0, 255], or a little beyond where a kernel overshoots and does not clip; of the
+        fit shorter one side is longer.
     """
     height, width = _target(pixels.shape[-2], pixels.shape[-1], step)
     x = KERNELS[step.kernel](pixels / 255.0 if step.unit else pixels, height, width)
@@ -51,7 +52,8 @@ def resize_in_words(step: ResizeStep) -> str:
     """A step as protocols say it."""
     fit = _FITS[step.fit]
     cut = {"none": "", "truncate": ", cut to whole levels", "round": ", rounded"}[step.quantise]
-    return f"{step.kernel}{' in [0, 1]' if step.unit else ''} to {step.size}x{step.size}, {fit}{cut}"
+    size = f"{step.size}" if step.fit == "shorter" else f"{step.size}x{step.size}"
+    return f"{step.kernel}{' in [0, 1]' if step.unit else ''} to {size}, {fit}{cut}"
 
 
 def _target(height: int, width: int, step: ResizeStep) -> tuple[int, int]:
@@ -65,6 +67,8 @@ def _target(height: int, width: int, step: ResizeStep) -> tuple[int, int]:
 
 
 def _centre(x: Tensor, step: ResizeStep) -> Tensor:
+    if step.fit == "shorter":
+        return x
     extra = [x.shape[-2] - step.size, x.shape[-1] - step.size]
     # torchvision rounds half to even, the others round down
     top, left = (round(e / 2.0) if step.fit == "crop" else e // 2 for e in extra)
@@ -76,6 +80,7 @@ _FITS = {
     "crop": "centre crop",
     "crop-floor": "centre crop, its place rounded down",
     "crop-ceil": "centre crop, longer side rounded up",
+    "shorter": "the shorter side, no crop",
 }
 
 
@@ -132,6 +137,7 @@ def _torch_bytes(x: Tensor, height: int, width: int) -> Tensor:
 KERNELS: dict[str, Kernel] = {
     "torch-bilinear": _torch("bilinear", antialias=False),
     "torch-bilinear-antialias": _torch("bilinear", antialias=True),
+    "torch-bicubic": _torch("bicubic", antialias=False),
     "torch-bicubic-antialias": _torch("bicubic", antialias=True),
     "torch-bicubic-bytes": _torch_bytes,
     "tf1-bilinear": _tf1_bilinear,

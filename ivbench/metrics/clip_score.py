@@ -82,6 +82,10 @@ class CLIPScore(MeanMetric):
             columns["shuffled"] = shuffled_clip_scores(images, prompts, texts) * (choice.weight / 100.0)
         return columns
 
+    def items(self, features: NDArray[np.floating]) -> int:
+        """Every frame: T of [B, T, D] embeddings."""
+        return int(features.shape[1])
+
     def score(
         self,
         evidence: MeanEvidence,
@@ -101,4 +105,4 @@ class CLIPScore(MeanMetric):
         return {**super()._own_fields(conditions), **chosen}
 
     def _context(self, evidence: MeanEvidence, conditions: Conditions) -> dict[str, float]:
-        return {name: evidence.mean(name) for name in evidence.columns if name != "value"}
+        return {name: evidence.mean(name) for name in evidence.columns if name not in ("value", "weight")}

@@ -24,6 +24,7 @@ __all__ = [
     "percentage_interval",
     "prompt_means",
     "standard_error",
+    "weighted_mean",
     "wilson_interval",
 ]
 
@@ -45,22 +46,30 @@ def standard_error(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1) / math.sqrt(len(values)))
 
 
-def prompt_means(prompts: Integers, values: Array) -> tuple[Integers, Array]:
+def prompt_means(prompts: Integers, values: Array, weights: Array | None = None) -> tuple[Integers, Array, Array]:
     """Mean value of each prompt over all its videos.
 
     Args:
         prompts: [V] prompt of each video.
         values: [V] value of each video.
+        weights: [V] what each video counts; None: 1.
 
     Returns:
-        ([P] the prompts that occur, sorted; [P] their means).
+        ([P] the prompts that occur, sorted; [P] their means; [P] sums of their weights).
     """
     found, inverse = np.unique(prompts, return_inverse=True)
-    sums = np.bincount(inverse, weights=values, minlength=len(found))
-    return found, sums / np.bincount(inverse, minlength=len(found))
+    weighted = values if weights is None else values * weights
+    sums = np.bincount(inverse, weights=weighted, minlength=len(found))
+    totals = np.bincount(inverse, weights=weights, minlength=len(found)).astype(np.float64)
+    return found, sums / totals, totals
 
 
-def bootstrap_interval(means: Array, draws: int = BOOTSTRAP_DRAWS) -> Interval | None:
+def weighted_mean(means: Array, weights: Array | None) -> float:
+    """sum(W m) / sum(W) over prompts; the plain mean where `weights` are None."""
+    return float(means.mean() if weights is None else (weights * means).sum() / weights.sum())
+
+
+def bootstrap_interval(means: Array, draws: int = BOOTSTRAP_DRAWS, weights: Array | None = None) -> Interval | None:
     """Percentile interval of the mean of per-prompt means: cluster bootstrap, prompts drawn with replacement.
 
     The drawn means are spread by sqrt(P / (P - 1)) t / z around the estimate: resampling P values shows only
@@ -70,6 +79,7 @@ def bootstrap_interval(means: Array, draws: int = BOOTSTRAP_DRAWS) -> Interval |
     Args:
         means: [P] one value a prompt, over all its runs and frames.
         draws: bootstrap draws.
+        weights: [P] what each prompt counts in the mean, and in the mean of each draw; None: all alike.
 
     Returns:
         The interval, or None with fewer than 2 prompts.
@@ -80,13 +90,13 @@ def bootstrap_interval(means: Array, draws: int = BOOTSTRAP_DRAWS) -> Interval |
     if count < 2:
         return None
     generator = np.random.Generator(np.random.Philox(key=_SEED))
-    drawn = np.concatenate(
-        [
-            means[generator.integers(0, count, (min(_CHUNK, draws - start), count))].mean(axis=1)
-            for start in range(0, draws, _CHUNK)
-        ]
-    )
-    estimate = float(means.mean())
+    places = (generator.integers(0, count, (min(_CHUNK, draws - start), count)) for start in range(0, draws, _CHUNK))
+    if weights is None:
+        drawn = np.concatenate([means[place].mean(axis=1) for place in places])
+    else:
+        sums = weights * means
+        drawn = np.concatenate([sums[place].sum(axis=1) / weights[place].sum(axis=1) for place in places])
+    estimate = weighted_mean(means, weights)
     ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     student, normal = special.stdtrit(count - 1, (1 + LEVEL) / 2), special.ndtri((1 + LEVEL) / 2)
     low, high = estimate + (ends - estimate) * math.sqrt(count / (count - 1)) * student / normal
@@ -94,7 +104,7 @@ def bootstrap_interval(means: Array, draws: int = BOOTSTRAP_DRAWS) -> Interval |
     return Interval(low=float(low), high=float(high), level=LEVEL, method=method)
 
 
-def percentage_interval(means: Array) -> Interval | None:
+def percentage_interval(means: Array, weights: Array | None = None) -> Interval | None:
     """Wilson's interval of a percentage from per-prompt percentages, for as many prompts as would vary as much.
 
     centre +- reach, of p = mean / 100 and n = p (1 - p) / var(mean):
@@ -105,6 +115,7 @@ def percentage_interval(means: Array) -> Interval | None:
 
     Args:
         means: [P] one value a prompt in [0, 100], over all its runs and frames.
+        weights: [P] what each prompt counts; None: all alike. The variance is then that of a ratio, to first order.
 
     Returns:
         The interval in [0, 100], or None with fewer than 2 prompts.
@@ -115,8 +126,12 @@ def percentage_interval(means: Array) -> Interval | None:
     count = len(means)
     if count < 2:
         return None
-    variance = float(means.var(ddof=1)) / count
-    return wilson_interval(float(means.mean()), variance, count - 1, f"Wilson's interval over {count} prompts")
+    percent = weighted_mean(means, weights)
+    if weights is None:
+        variance = float(means.var(ddof=1)) / count
+    else:
+        variance = float(((weights * (means - percent)) ** 2).sum() / weights.sum() ** 2) * count / (count - 1)
+    return wilson_interval(percent, variance, count - 1, f"Wilson's interval over {count} prompts")
 
 
 def wilson_interval(percent: float, variance: float, freedom: int, method: str) -> Interval:

@@ -23,7 +23,13 @@ from ivbench.metrics.base import (
     require_runs,
     run_scores,
 )
-from ivbench.metrics.intervals import Integers, bootstrap_interval, percentage_interval, prompt_means
+from ivbench.metrics.intervals import (
+    Integers,
+    bootstrap_interval,
+    percentage_interval,
+    prompt_means,
+    weighted_mean,
+)
 from ivbench.metrics.protocol import Scalar
 from ivbench.metrics.statistics import Array
 from ivbench.metrics.texts import Texts
@@ -32,6 +38,7 @@ from ivbench.results.schema import Counts, Score
 __all__ = ["MeanEvidence", "MeanMetric"]
 
 _COLUMN = "column_"
+_WEIGHT = "weight"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +48,8 @@ class MeanEvidence(Evidence):
     Attributes:
         run: [V] int: which run, from 0.
         prompt: [V] int: the suite's index of its prompt.
-        columns: name -> [V] float64; `value` is the metric's own, the others stand beside it.
+        columns: name -> [V] float64; `value` is the metric's own, `weight`, where it is there, what a video counts; the
+            others stand beside it.
     """
 
     run: Integers
@@ -53,18 +61,28 @@ class MeanEvidence(Evidence):
         """[R] videos used in each run."""
         return np.unique(self.run, return_counts=True)[1].astype(np.int64)
 
+    def by_prompts(self, column: str = "value") -> tuple[Array, Array | None]:
+        """[P'] mean over a prompt's videos, of prompts that have some; and [P'] what each counts, None: all alike."""
+        weights = self.columns.get(_WEIGHT)
+        _, means, totals = prompt_means(self.prompt, self.columns[column], weights)
+        return means, None if weights is None else totals
+
     def mean(self, column: str) -> float:
-        """Mean over prompts of the mean over a prompt's videos."""
-        return float(prompt_means(self.prompt, self.columns[column])[1].mean())
+        """Mean over prompts of the mean over a prompt's videos; with weights over all videos."""
+        return weighted_mean(*self.by_prompts(column))
+
+    def of_run(self, run: int) -> MeanEvidence:
+        """The videos of one run alone."""
+        pick = self.run == run
+        columns = {name: values[pick] for name, values in self.columns.items()}
+        return MeanEvidence(self.run[pick], self.prompt[pick], columns)
 
     def by_prompt(self, num_prompts: int) -> list[Array]:
         """For each of the R runs [P] mean of `value` over each prompt's videos, NaN for a prompt without any."""
         rows = []
-        for run in np.unique(self.run):
-            pick = self.run == run
+        for one in map(self.of_run, np.unique(self.run)):
             row = np.full(num_prompts, np.nan)
-            prompts, means = prompt_means(self.prompt[pick], self.columns["value"][pick])
-            row[prompts] = means
+            row[np.unique(one.prompt)] = one.by_prompts()[0]
             rows.append(row)
         return rows
 
@@ -74,7 +92,11 @@ class MeanEvidence(Evidence):
 
 
 class MeanMetric(Metric[MeanEvidence]):
-    """A mean over videos; most are of images against texts, and higher is better."""
+    """A mean over videos; most are of images against texts, and higher is better.
+
+    Under a profile whose `mean` is of items, a video counts as many times as `items` says, in the value, in those of
+    runs, and in the interval; paired differences of two cells still count prompts alike.
+    """
 
     kind: ClassVar[ExtractorKind] = "image_text"
     higher_is_better: ClassVar[bool] = True
@@ -91,6 +113,10 @@ class MeanMetric(Metric[MeanEvidence]):
         Returns:
             Columns [B] float64; `value` is the metric's own.
         """
+
+    def items(self, features: NDArray[np.floating]) -> int:
+        """Of how many items a video's value is the mean, from [B, T, D] or [B, D] features; here of the video alone."""
+        return 1
 
     def judge(self, conditions: Conditions) -> Callable[[NDArray[np.floating], Integers], dict[str, Array]]:
         """`values` under these conditions; what all batches share is prepared once."""
@@ -109,7 +135,10 @@ class MeanMetric(Metric[MeanEvidence]):
         for batch in (self._checked(one, conditions) for one in batches):
             runs.append(np.full(len(batch.prompts), batch.run, np.int64))
             prompts.append(np.asarray(batch.prompts, np.int64))
-            for name, values in values_of(batch.features, batch.prompts).items():
+            found = values_of(batch.features, batch.prompts)
+            if conditions.profile.mean == "items":
+                found[_WEIGHT] = np.full(len(batch.prompts), float(self.items(batch.features)))
+            for name, values in found.items():
                 columns.setdefault(name, []).append(values)
         if not sum(len(one) for one in runs):
             raise ShapeError(f"{self.name} got no videos; at least 1 is needed. Sample this cell first.")
@@ -133,16 +162,17 @@ class MeanMetric(Metric[MeanEvidence]):
         failed: int = 0,
         context: Mapping[str, float] | None = None,
     ) -> Score:
-        """The record of one cell: mean over prompts, with its bootstrap interval."""
+        """The record of one cell: mean over prompts, or over items, with its interval."""
         require_runs(seeds, evidence.videos)
-        means = prompt_means(evidence.prompt, evidence.columns["value"])[1]
-        interval = percentage_interval(means) if self.unit == "%" else bootstrap_interval(means)
+        means, weights = evidence.by_prompts()
+        percent = self.unit == "%"
+        interval = percentage_interval(means, weights) if percent else bootstrap_interval(means, weights=weights)
         used = len(evidence.run)
         by_prompt = evidence.by_prompt(conditions.num_prompts)
         record = self._record(
             conditions,
-            float(means.mean()),
-            run_scores(seeds, np.array([np.nanmean(row) for row in by_prompt])),
+            weighted_mean(means, weights),
+            run_scores(seeds, np.array([evidence.of_run(run).mean("value") for run in np.unique(evidence.run)])),
             interval,
             Counts(
                 generated=used + failed,
@@ -162,9 +192,12 @@ class MeanMetric(Metric[MeanEvidence]):
         return [f"{many} longer than {conditions.source.name} reads: it did not see the end"] if cut else []
 
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
-        if conditions.texts is None:
-            return {}
-        return {"text_prefix": conditions.profile.prefix or "none", "truncated_prompts": conditions.texts.truncated}
+        chosen = conditions.profile
+        fields: dict[str, Scalar] = {} if chosen.mean == "prompts" else {"mean": f"over {chosen.mean}"}
+        if conditions.texts is not None:
+            fields["text_prefix"] = chosen.prefix or "none"
+            fields["truncated_prompts"] = conditions.texts.truncated
+        return fields
 
     def _texts(self, conditions: Conditions) -> Texts:
         if conditions.texts is None:

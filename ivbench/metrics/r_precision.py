@@ -67,6 +67,10 @@ class RPrecision(MeanMetric):
     captioned: ClassVar[bool] = True
     unit: ClassVar[str] = "%"
 
+    def items(self, features: NDArray[np.floating]) -> int:
+        """Every frame: T of [B, T, D] embeddings."""
+        return int(features.shape[1])
+
     def values(self, images: NDArray[np.floating], prompts: Integers, conditions: Conditions) -> dict[str, Array]:
         """Columns `value`, `tied` (% of frames) and, where the pool has groups, `motion_merged`.
 

@@ -9,7 +9,7 @@ from PIL import Image
 from torch.nn import functional
 
 from ivbench.config import ResizeStep
-from ivbench.extractors.torch_resize import KERNELS, frames_to_pixels, resize
+from ivbench.extractors.torch_resize import KERNELS, frames_to_pixels, resize, resize_in_words
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (1, 45, 70, 3), dtype=np.uint8)
 PIXELS = frames_to_pixels(IMAGE)
@@ -58,10 +58,15 @@ def test_pillows_kernels_are_pillows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "mode"), [("torch-bilinear-antialias", "bilinear"), ("torch-bicubic-antialias", "bicubic")]
+    ("kernel", "mode", "antialias"),
+    [
+        ("torch-bicubic", "bicubic", False),
+        ("torch-bilinear-antialias", "bilinear", True),
+        ("torch-bicubic-antialias", "bicubic", True),
+    ],
 )
-def test_torchs_antialiased_kernels_are_torchs(kernel: str, mode: str) -> None:
-    expected = functional.interpolate(PIXELS, (20, 20), mode=mode, align_corners=False, antialias=True)
+def test_torchs_kernels_are_torchs(kernel: str, mode: str, antialias: bool) -> None:
+    expected = functional.interpolate(PIXELS, (20, 20), mode=mode, align_corners=False, antialias=antialias)
     torch.testing.assert_close(resize(PIXELS, step(kernel=kernel, size=20)), expected, atol=0, rtol=0)
 
 
@@ -83,6 +88,14 @@ def test_a_crop_takes_the_centre_of_the_shorter_side_scaled(
     whole = functional.interpolate(pixels, scaled, mode="bilinear", align_corners=False)
     top, left = (round(e / 2) if fit == "crop" else e // 2 for e in (scaled[0] - 32, scaled[1] - 32))
     torch.testing.assert_close(resize(pixels, step(fit=fit)), whole[..., top : top + 32, left : left + 32])
+
+
+@pytest.mark.parametrize(("height", "width", "scaled"), [(45, 70, (32, 49)), (70, 45, (49, 32)), (50, 50, (32, 32))])
+def test_the_shorter_side_alone_is_scaled_without_a_crop(height: int, width: int, scaled: tuple[int, int]) -> None:
+    pixels = torch.rand(1, 3, height, width) * 255
+    whole = functional.interpolate(pixels, scaled, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(resize(pixels, step(fit="shorter")), whole)
+    assert resize_in_words(step(fit="shorter")) == "torch-bilinear to 32, the shorter side, no crop"
 
 
 def test_torchs_bytes_are_torchs_own_resize_of_8_bit_images() -> None:

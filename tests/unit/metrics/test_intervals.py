@@ -26,9 +26,35 @@ def test_the_standard_error_over_runs_is_the_papers() -> None:
 
 
 def test_a_prompts_mean_covers_all_its_videos() -> None:
-    prompts, means = prompt_means(np.array([4, 1, 4, 4]), np.array([1.0, 5.0, 2.0, 6.0]))
+    prompts, means, counts = prompt_means(np.array([4, 1, 4, 4]), np.array([1.0, 5.0, 2.0, 6.0]))
     assert prompts.tolist() == [1, 4]
     assert means.tolist() == [5.0, 3.0]
+    assert counts.tolist() == [1, 3]
+    _, means, weights = prompt_means(np.array([4, 1, 4]), np.array([1.0, 5.0, 2.0]), np.array([3.0, 2.0, 1.0]))
+    assert means.tolist() == [5.0, 1.25]
+    assert weights.tolist() == [2.0, 4.0]
+
+
+def test_equal_weights_change_no_interval() -> None:
+    means, weights = 50 + 10 * np.random.default_rng(2).normal(size=40), np.full(40, 3.0)
+    for interval in (bootstrap_interval, percentage_interval):
+        plain, weighted = interval(means), interval(means, weights=weights)
+        assert plain is not None and weighted is not None  # noqa: PT018 - two of a kind
+        assert (weighted.low, weighted.high) == pytest.approx((plain.low, plain.high))
+
+
+@pytest.mark.parametrize("percent", [False, True])
+def test_a_weighted_interval_covers_the_weighted_mean_95_times_in_100(percent: bool) -> None:
+    """Weights that go with the values: the plain mean, 50 % here, is far from the weighted one."""
+    generator = np.random.default_rng(3)
+    hits = generator.random((600, 60)) < 0.5
+    weights = np.where(hits, 3.0, 1.0) * generator.uniform(0.5, 1.5, hits.shape)
+    covered = 0
+    for one, weight in zip(100.0 * hits, weights, strict=True):
+        interval = percentage_interval(one, weight) if percent else bootstrap_interval(one, 400, weight)
+        assert interval is not None
+        covered += interval.low <= 75.0 <= interval.high
+    assert 0.92 <= covered / 600 <= 0.98
 
 
 def test_the_bootstrap_covers_a_known_mean_95_times_in_100() -> None:

@@ -71,6 +71,7 @@ _BUILTIN: dict[str, dict[str, str]] = {
     "metric": {
         "authenticity": "ivbench.metrics.manifold_means:Authenticity",
         "background_accuracy": "ivbench.metrics.attribute_accuracy:BackgroundAccuracy",
+        "background_consistency": "ivbench.metrics.consistency:BackgroundConsistency",
         "clip_score": "ivbench.metrics.clip_score:CLIPScore",
         "cmmd": "ivbench.metrics.cmmd:CMMD",
         "colour_accuracy": "ivbench.metrics.attribute_accuracy:ColourAccuracy",
@@ -92,9 +93,12 @@ _BUILTIN: dict[str, dict[str, str]] = {
         "recall": "ivbench.metrics.manifold_shares:Recall",
         "shape_accuracy": "ivbench.metrics.attribute_accuracy:ShapeAccuracy",
         "style_accuracy": "ivbench.metrics.attribute_accuracy:StyleAccuracy",
+        "subject_consistency": "ivbench.metrics.consistency:SubjectConsistency",
+        "temporal_flickering": "ivbench.metrics.temporal:TemporalFlickering",
         "warping_error": "ivbench.metrics.temporal:WarpingError",
     },
     "network": {
+        "dino": "ivbench.extractors.torch_dino:DINOExtractor",
         "dinov2": "ivbench.extractors.torch_dinov2:DINOv2Extractor",
         "inception": "ivbench.extractors.torch_inception:InceptionExtractor",
         "i3d": "ivbench.extractors.torch_i3d:I3DExtractor",

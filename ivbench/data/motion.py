@@ -48,7 +48,7 @@ def mean_change(video: NDArray[np.uint8]) -> float:
     Args:
         video: [T, H, W, 3] uint8.
 
-    Source: VBench's temporal flickering is 1 - this / 255 (Huang et al. 2023, 2311.17982, section 4.1).
+    Source: VBench's temporal flickering is (255 - this) / 255 (Huang et al. 2023, 2311.17982, section 4.1).
     """
     if len(video) < 2:
         return 0.0

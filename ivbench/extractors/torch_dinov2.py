@@ -15,7 +15,7 @@ from ivbench.extractors.torch_network import NetworkExtractor
 from ivbench.extractors.torch_weights import fill_from, read_state
 from ivbench.extractors.weights import Weights
 
-__all__ = ["DINOv2Extractor"]
+__all__ = ["DINOv2Extractor", "resized_positions"]
 
 _SIZE, _PATCH = 224, 14
 _OFFSET = 0.1
@@ -67,15 +67,21 @@ class DINOv2Extractor(NetworkExtractor):
 
 
 def _positions(embedding: Tensor, side: int) -> Tensor:
-    """Position embeddings [1, 1 + n n, D] for side x side patches, as DINOv2's own code resizes them.
-
-    Its factor is (side + 0.1) / n, which PyTorch's bicubic then uses as it is.
-    """
-    own, patches = embedding[:, :1], embedding[:, 1:]
-    trained = int(patches.shape[1] ** 0.5)
-    if trained == side or trained**2 != patches.shape[1]:
+    """Position embeddings [1, 1 + n n, D] for side x side patches; others than a square stay as they are."""
+    trained = int((embedding.shape[1] - 1) ** 0.5)
+    if trained == side or trained**2 != embedding.shape[1] - 1:
         return embedding
-    grid = patches.float().reshape(1, trained, trained, -1).permute(0, 3, 1, 2)
-    factor = (side + _OFFSET) / trained
-    resized = functional.interpolate(grid, scale_factor=(factor, factor), mode="bicubic")
-    return torch.cat([own.float(), resized.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+    return resized_positions(embedding, side, side)
+
+
+def resized_positions(embedding: Tensor, rows: int, columns: int) -> Tensor:
+    """Position embeddings [1, 1 + n n, D] for rows x columns patches, as DINO's and DINOv2's own code resizes them.
+
+    Their factors are (rows + 0.1) / n and (columns + 0.1) / n, which PyTorch's bicubic then uses as they are.
+    """
+    own, patches = embedding[:, :1].float(), embedding[:, 1:].float()
+    trained = int(patches.shape[1] ** 0.5)
+    grid = patches.reshape(1, trained, trained, -1).permute(0, 3, 1, 2)
+    factors = ((rows + _OFFSET) / trained, (columns + _OFFSET) / trained)
+    resized = functional.interpolate(grid, scale_factor=factors, mode="bicubic")
+    return torch.cat([own, resized.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)

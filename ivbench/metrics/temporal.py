@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.errors import ShapeError
-from ivbench.metrics.base import Conditions, ExtractorKind
+from ivbench.metrics.base import Conditions, ExtractorKind, FeatureSource
 from ivbench.metrics.intervals import Integers
 from ivbench.metrics.mean_metric import MeanMetric
 from ivbench.metrics.statistics import Array, finite_features
 
-__all__ = ["ColourShift", "DynamicDegree", "Flicker", "WarpingError"]
+__all__ = ["ColourShift", "DynamicDegree", "Flicker", "TemporalFlickering", "WarpingError"]
 
 _COLUMNS = 4
 
@@ -42,12 +42,35 @@ class _Temporal(MeanMetric):
 class Flicker(_Temporal):
     """Mean absolute difference of consecutive frames, in levels of 255; motion counts too.
 
-    VBench's temporal flickering is 1 - flicker / 255, on videos that should stand still.
+    `TemporalFlickering` is the same in VBench's scale.
     """
 
     name: ClassVar[str] = "flicker"
     title: ClassVar[str] = "flicker"
     column: ClassVar[int] = 0
+
+
+class TemporalFlickering(_Temporal):
+    """(255 - flicker) / 255: 1 where nothing changes from frame to frame; motion counts against it too.
+
+    Its mean is over videos under the profile `vbench`. VBench asks it of videos that should stand still, and offers to
+    leave out by RAFT's flow those that do not; here none is left out.
+
+    Source: VBench (Huang et al. 2023, 2311.17982), and `temporal_flickering.py` of Vchitect/VBench.
+    """
+
+    name: ClassVar[str] = "temporal_flickering"
+    title: ClassVar[str] = "temporal flickering"
+    higher_is_better: ClassVar[bool] = True
+    column: ClassVar[int] = 0
+
+    def values(self, images: NDArray[np.floating], prompts: Integers, conditions: Conditions) -> dict[str, Array]:
+        """Column `value` in [0, 1]; `images` are the extractor's measures [B, 4]."""
+        return {"value": (255.0 - super().values(images, prompts, conditions)["value"]) / 255.0}
+
+    def label(self, source: FeatureSource) -> str:
+        """The title alone: it is defined on pixels, whatever measures it."""
+        return self.title
 
 
 class WarpingError(_Temporal):

@@ -14,10 +14,12 @@ NAMES = ("kid", "precision", "recall", "density", "coverage", "authenticity", "f
 METRICS = [
     *({"name": name, "extractor": "toy-frames"} for name in NAMES),
     {"name": "cmmd", "extractor": "toy-clip"},
+    {"name": "subject_consistency", "extractor": "toy-frames"},
+    {"name": "background_consistency", "extractor": "toy-clip"},
     {"name": "fvd_infinite", "extractor": "toy-clips"},
     *(
         {"name": name, "extractor": "block-motion"}
-        for name in ("flicker", "warping_error", "dynamic_degree", "colour_shift")
+        for name in ("flicker", "temporal_flickering", "warping_error", "dynamic_degree", "colour_shift")
     ),
 ]
 

@@ -13,7 +13,7 @@ import torch
 from ivbench.config import profile
 from ivbench.errors import ConfigError
 from ivbench.extractors import find_weights
-from ivbench.extractors.torch_dinov2 import DINOv2Extractor, _positions
+from ivbench.extractors.torch_dinov2 import DINOv2Extractor, _positions, resized_positions
 from ivbench.extractors.torch_random_weights import random_state
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "peers.npz"
@@ -90,6 +90,11 @@ def test_positions_of_the_training_size_are_resized_by_the_stated_factor() -> No
     assert got.shape == (1, 257, 8)
     assert torch.equal(got[:, 0], own[:, 0])
     assert torch.equal(_positions(got, 16), got)
+    uneven = resized_positions(own, 16, 20)
+    assert uneven.shape == (1, 321, 8)
+    turned = own[:, 1:].reshape(1, 37, 37, 8).transpose(1, 2).reshape(1, -1, 8)
+    back = resized_positions(torch.cat([own[:, :1], turned], 1), 20, 16)[:, 1:].reshape(1, 20, 16, 8).transpose(1, 2)
+    torch.testing.assert_close(back.reshape(1, -1, 8), uneven[:, 1:])
     ramp = torch.arange(37.0).expand(37, 37).reshape(1, -1, 1)
     row = _positions(torch.cat([torch.zeros(1, 1, 1), ramp], 1), 16)[0, 1:, 0].reshape(16, 16)[8]
     places = torch.arange(16) + 0.5

@@ -21,6 +21,9 @@ def scored(name: str, features: np.ndarray):  # type: ignore[no-untyped-def]
 def test_each_is_the_mean_of_its_column() -> None:
     features = np.array([[1.0, 0.002, 1.0, 5.0], [3.0, 0.004, 0.0, 7.0]] * 15, np.float32)
     assert scored("flicker", features).value == pytest.approx(2.0)
+    flickering = scored("temporal_flickering", features)
+    assert (flickering.value, flickering.label) == (pytest.approx(1 - 2 / 255), "temporal flickering")
+    assert (flickering.unit, flickering.higher_is_better) == ("", True)
     assert scored("warping_error", features).value == pytest.approx(3.0)
     assert scored("colour_shift", features).value == pytest.approx(6.0)
     degree = scored("dynamic_degree", features)

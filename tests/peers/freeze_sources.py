@@ -23,14 +23,30 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 import clip_material  # noqa: E402 - found by the line above
 import numpy as np  # noqa: E402
 import sources  # noqa: E402
-from material import i3d_file, long_videos, stylegan_file, write_images, write_videos  # noqa: E402
+from material import (  # noqa: E402
+    consistency_videos,
+    dino_file,
+    i3d_file,
+    long_videos,
+    stylegan_file,
+    write_images,
+    write_videos,
+)
 
 from ivbench.config import ClipChoice, profile  # noqa: E402
 from ivbench.run.folder_items import clip_of, find_items  # noqa: E402
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 COMMAND = "python tests/peers/freeze_sources.py CLONES [OWNER/NAME ...]"
-_LIBRARIES = {"clip-anytorch": "clip", "torch": "torch", "numpy": "numpy", "scikit-learn": "sklearn", "scipy": "scipy"}
+_LIBRARIES = {
+    "clip-anytorch": "clip",
+    "torch": "torch",
+    "numpy": "numpy",
+    "scikit-learn": "sklearn",
+    "scipy": "scipy",
+    "opencv-python-headless": "cv2",
+}
+_BESIDE = {"Vchitect/VBench": ("facebookresearch/dino",)}
 DRAWS = 40
 """Draws of 99 captions an image."""
 
@@ -38,7 +54,8 @@ DRAWS = 40
 def main(clones: Path, names: Sequence[str]) -> None:
     """Ask the repositories' code."""
     warnings.simplefilter("ignore")
-    for name in names:
+    needed = {other for name in names for other in (name, *_BESIDE.get(name, ()))}
+    for name in sorted(needed):
         commit = sources.COMMITS[name]
         head = subprocess.run(["git", "-C", str(clones / name), "rev-parse", "HEAD"], capture_output=True, text=True)
         if head.stdout.strip() != commit:
@@ -51,10 +68,11 @@ def main(clones: Path, names: Sequence[str]) -> None:
         "hao-ai-lab/FastVideo": _fastvideo,
         "jmhessel/clipscore": partial(_hessel, images=sides["generated"]),
         "universome/stylegan-v": _stylegan_v,
+        "Vchitect/VBench": _vbench,
     }
     path = GOLDEN / "sources.json"
     record = json.loads(path.read_text(encoding="utf-8"))
-    for name in names:
+    for name in filter(ask.__contains__, names):
         with tempfile.TemporaryDirectory() as folder:
             record["values"] |= ask[name](clones / name, Path(folder))
     libraries = {name: version(name) for name in _LIBRARIES if find_spec(_LIBRARIES[name])}
@@ -90,6 +108,12 @@ def _common_metrics(clone: Path, folder: Path) -> dict[str, object]:
 
 def _fastvideo(clone: Path, folder: Path) -> dict[str, object]:
     return {"fastvideo": sources.fastvideo(clone, **_short(), script=stylegan_file(folder))}
+
+
+def _vbench(clone: Path, folder: Path) -> dict[str, object]:
+    dino = clone.parents[1] / "facebookresearch" / "dino"
+    videos, texts = consistency_videos(), clip_material.CAPTIONS[:3]
+    return {"vbench": sources.vbench(clone, dino, folder, videos, texts, dino_file(folder))}
 
 
 def _stylegan_v(clone: Path, folder: Path) -> dict[str, object]:

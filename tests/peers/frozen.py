@@ -34,7 +34,7 @@ Row = dict[str, Any]
 def rows(folder: Path) -> list[Row]:
     """One row a profile."""
     warnings.simplefilter("ignore")
-    return [*_of_captions(folder), *_of_videos(folder), *_google(folder)]
+    return [*_of_captions(folder), *_of_videos(folder), *_google(folder), *_vbench(folder)]
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -144,3 +144,22 @@ def _google(folder: Path) -> Iterator[Row]:
     what = "FVD of two folders, a small network"
     expected = _read("google")["google-fvd"]
     yield _row(what, "google-fvd", "google-research's frechet_video_distance.py", expected, found, "float32 result")
+
+
+def _vbench(folder: Path) -> Iterator[Row]:
+    place = material.write_videos(folder / "vbench", material.consistency_videos())
+    captions = dict(zip(sorted(path.name for path in place.iterdir()), clip_material.CAPTIONS, strict=False))
+    (folder / "vbench.json").write_text(json.dumps(captions), encoding="utf-8")
+    weights = {"dino": material.dino_file(folder), "clip": clip_material.clip_folder(folder / "vbench-clip")}
+    metrics = {
+        "subject_consistency": ("subject_consistency", "vbench", _FLOAT32),
+        "background_consistency": ("background_consistency", "vbench", _FLOAT32),
+        "temporal_flickering": ("temporal_flickering", "vbench", "means in float32"),
+        "appearance_style": ("clip_score", "vbench-appearance-style", _FLOAT32),
+    }
+    for dimension, (metric, profile, reason) in metrics.items():
+        file = folder / "vbench.json" if metric == "clip_score" else None
+        found = _score(folder, metric, Choices(config.profile(profile), weights), [place], file).value
+        expected = _read("sources")["vbench"][dimension]["value"]
+        said = f"{dimension.replace('_', ' ').capitalize()} of folders"
+        yield _row(said, profile, "Vchitect/VBench", expected, found, reason)

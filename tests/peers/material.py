@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import timm
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -15,6 +16,7 @@ from ivbench.extractors.torch_inception_net import FIDInception
 from ivbench.extractors.torch_random_weights import random_state
 
 Frames = NDArray[np.uint8]
+_SHORT = (("generated", 0), ("generated", 1), ("reference", 0))
 
 
 def inception_file(folder: Path, seed: int = 1) -> Path:
@@ -28,6 +30,15 @@ def i3d_file(folder: Path) -> Path:
     """Random weights in the layout of i3d_pretrained_400.pt."""
     path = folder / "i3d.pt"
     torch.save(random_state(I3D(), 2), path)
+    return path
+
+
+def dino_file(folder: Path) -> Path:
+    """Random weights in the layout of dino_vitbase16_pretrain.pth."""
+    with torch.device("meta"):
+        net = timm.create_model("vit_base_patch16_224", pretrained=False, num_classes=0)
+    path = folder / "dino.pth"
+    torch.save(random_state(net, 8), path)
     return path
 
 
@@ -114,6 +125,13 @@ def write_images(folder: Path, images: list[Frames]) -> Path:
     for number, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{number:03}.png")
     return folder
+
+
+def consistency_videos() -> list[Frames]:
+    """Three short videos of other lengths: 40 x 56, 56 x 40, and 280 x 280, which networks of 224 make smaller."""
+    with np.load(Path(__file__).parents[1] / "golden" / "peers.npz") as arrays:
+        wide, upright, tile = (arrays[f"{name}_video_{i}"] for name, i in _SHORT)
+    return [wide[::4], np.ascontiguousarray(upright[::6].swapaxes(1, 2)), np.tile(tile[:10:2], (1, 7, 5, 1))]
 
 
 def write_videos(folder: Path, videos: list[Frames]) -> Path:

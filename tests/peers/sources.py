@@ -1,12 +1,15 @@
 """Numbers of published code that is in no package registry, run as it is from clones, with our random weights put in.
 
-Needs `clip-anytorch` (OpenAI's CLIP), scikit-learn, pandas and omegaconf beside the environment `peers`.
+Needs `clip-anytorch` (OpenAI's CLIP), scikit-learn, pandas, omegaconf and opencv-python-headless beside the environment
+`peers`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import json
+import math
 import pickle
 import random
 import sys
@@ -29,6 +32,8 @@ COMMITS = {
     "jmhessel/clipscore": "1036465276513621f77f1c2208d742e4a430781f",
     "Seth-Park/comp-t2i-dataset": "8990e6efb448851cb5116b63101c562caf1cb619",
     "universome/stylegan-v": "3fecd69c602e1cda204357201461c0fb0a634909",
+    "Vchitect/VBench": "45e79ec14e69a2187202c675d2dbce1a71843d53",
+    "facebookresearch/dino": "7c446df5b9f45747937fb0d72314eb9f7b66930a",
 }
 
 
@@ -211,6 +216,113 @@ def fastvideo(clone: Path, generated: Videos, reference: Videos, script: Path) -
                 pixels = torch.from_numpy(video).permute(0, 3, 1, 2).float() / 255
                 metric.accumulate({"role": role, "video": pixels})
         return float(metric.finalize().score)
+
+
+def vbench(clone: Path, dino: Path, folder: Path, videos: Videos, texts: list[str], weights: Path) -> dict[str, Any]:
+    """Four of VBench's dimensions by its own `compute_...` on the CPU; decoders and weights are put in their places.
+
+    Args:
+        clone: of VBench.
+        dino: clone of facebookresearch/dino, which VBench takes from PyTorch's hub.
+        folder: to write to.
+        videos: of any sizes.
+        texts: for appearance style, one a video.
+        weights: a state dict of DINO.
+
+    Returns:
+        dimension -> {"value": of all, "videos": of each}.
+    """
+    import clip
+    import cv2
+    from clip.model import build_model
+
+    model = build_model(clip_material.clip_state(clip_material.VIT)).float().eval()
+    model.logit_scale.data.fill_(math.log(100.0))  # as trained: VBench divides by 100
+    state = torch.load(weights, weights_only=True)
+    asked = {
+        "subject_consistency": {
+            "repo_or_dir": str(dino),
+            "source": "local",
+            "model": "dino_vitb16",
+            "read_frame": False,
+        },
+        "background_consistency": ["ViT-B/32", False],
+        "temporal_flickering": [],
+        "appearance_style": {"name": "ViT-B/32"},
+    }
+    info = folder / "info.json"
+    info.write_text(json.dumps(_full_info(folder, videos, texts, list(asked))), encoding="utf-8")
+    found = {}
+    with importing(clone, decord=_decord()), importing(dino), quiet():
+        stand_ins = (
+            mock.patch.object(clip, "load", return_value=(model, None)),
+            mock.patch.object(cv2, "VideoCapture", _Capture),
+            mock.patch("torch.hub.load_state_dict_from_url", return_value=state),
+        )
+        with contextlib.ExitStack() as stack:
+            for stand_in in stand_ins:
+                stack.enter_context(stand_in)
+            for dimension, needed in asked.items():
+                module = importlib.import_module(f"vbench.{dimension}")
+                value, each = getattr(module, f"compute_{dimension}")(str(info), "cpu", needed)
+                results = [float(one["video_results"]) for one in each]
+                found[dimension] = {"value": float(value), "videos": results}
+    return found
+
+
+def _full_info(folder: Path, videos: Videos, texts: list[str], dimensions: list[str]) -> list[dict[str, Any]]:
+    """VBench's list of prompts and videos; what is called mp4 is an npy file, which `_decord` and `_Capture` read."""
+    found = []
+    for number, (video, text) in enumerate(zip(videos, texts, strict=True)):
+        path = folder / f"{number:03}.mp4"
+        with path.open("wb") as file:
+            np.save(file, video)
+        extra = {"appearance_style": {"appearance_style": text}}
+        found.append({"prompt_en": text, "dimension": dimensions, "video_list": [str(path)], "auxiliary_info": extra})
+    return found
+
+
+def _decord() -> types.ModuleType:
+    """As much of decord as VBench asks for."""
+
+    def reader(path: str, **_: Any) -> Any:
+        video = np.load(path)
+        batch = types.SimpleNamespace(asnumpy=lambda: video)
+        return _Reader(batch, len(video))
+
+    found = types.ModuleType("decord")
+    found.VideoReader, found.cpu = reader, None  # type: ignore[attr-defined]
+    found.bridge = types.SimpleNamespace(set_bridge=lambda name: None)  # type: ignore[attr-defined]
+    return found
+
+
+class _Reader:
+    def __init__(self, batch: Any, length: int) -> None:
+        self._batch, self._length = batch, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def get_batch(self, indices: Any) -> Any:
+        assert list(indices) == list(range(self._length))
+        return self._batch
+
+
+class _Capture:
+    """cv2.VideoCapture of an npy file: frames as BGR."""
+
+    def __init__(self, path: str) -> None:
+        self._frames = iter(np.load(path)[..., ::-1])
+
+    def isOpened(self) -> bool:
+        return True
+
+    def read(self) -> tuple[bool, Any]:
+        frame = next(self._frames, None)
+        return frame is not None, frame
+
+    def release(self) -> None:
+        pass
 
 
 def frames(folder: Path, videos: list[NDArray[np.uint8]]) -> Path:

@@ -272,6 +272,37 @@ def test_torch_fidelity_has_its_keys_and_says_whose_numbers_they_are(results: Re
         export("torch-fidelity", [("a", results.model_copy(update={"cells": [none]}))])
 
 
+@pytest.mark.parametrize(
+    ("protocol", "label", "dimension"),
+    [
+        ("subject_consistency/vbench@1", "subject consistency", "subject_consistency"),
+        ("subject_consistency/vbench@1", "subject consistency [dino]", "subject_consistency"),
+        (
+            "subject_consistency/vbench@1",
+            "subject consistency [dino, unverified weights]",
+            "subject_consistency [dino, unverified weights]",
+        ),
+        ("subject_consistency/ivbench@1", "subject consistency [frame-probe]", "subject consistency [frame-probe]"),
+        ("subject_consistency/vbench@1", "subject consistency [frame-probe]", "subject_consistency [frame-probe]"),
+        (
+            "background_consistency/vbench@1",
+            "background consistency [ViT-B-32-quickgelu openai]",
+            "background_consistency",
+        ),
+        ("temporal_flickering/vbench@1", "temporal flickering", "temporal_flickering"),
+        ("temporal_flickering/ivbench@1", "temporal flickering", "temporal flickering"),
+        ("clip_score/vbench-appearance-style@1", "CLIP score [ViT-B-32-quickgelu openai]", "appearance_style"),
+        ("clip_score/vbench@1", "CLIP score [ViT-B-32-quickgelu openai]", "CLIP score [ViT-B-32-quickgelu openai]"),
+    ],
+)
+def test_vbenchs_names_are_for_its_own_choices(protocol: str, label: str, dimension: str, results: Results) -> None:
+    score = results.cells[0].scores[2].model_copy(update={"protocol": f"{protocol}+0123456789ab", "label": label})
+    cell = results.cells[0].model_copy(update={"scores": [score]})
+    content = json.loads(export("vbench", [("a", results.model_copy(update={"cells": [cell]}))]))
+    assert list(content) == [dimension]
+    assert content[dimension][0] == score.value
+
+
 def test_vbench_has_value_and_videos_of_one_cell(results: Results) -> None:
     one = results.model_copy(update={"cells": results.cells[:1]})
     content = json.loads(export("vbench", [("a", one)]))

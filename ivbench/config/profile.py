@@ -20,6 +20,7 @@ __all__ = [
     "ClipScoreChoice",
     "ImageText",
     "Network",
+    "Order",
     "Profile",
     "ResizeStep",
     "Scale",
@@ -40,6 +41,7 @@ Kernel = Literal[
     "pil-bicubic",
 ]
 Scale = Literal["none", "tf", "symmetric", "imagenet"]
+Order = Literal["natural", "text"]
 
 
 class ResizeStep(Frozen):
@@ -145,6 +147,12 @@ class Profile(Frozen):
         ge=0,
         exclude_if=lambda value: not value,  # so that ids from before it existed stand
         description="added to the diagonal of both covariances of a Frechet metric, always",
+    )
+    order: Order = Field(
+        default="natural",
+        exclude_if=lambda value: value == "natural",  # so that ids from before it existed stand
+        description="of files, and of the frames in a folder; natural: 2.png before 10.png; text: 10.png before 2.png, "
+        "as packages that sort names: it decides KID's subsets, which videos are the first, and what a clip shows",
     )
     candidates: int = Field(
         default=100, ge=2, description="of R-Precision: the true caption and this number less one of others"

@@ -14,6 +14,7 @@ from ivbench.config.profile import ClipChoice, ClipScoreChoice, ImageText, Netwo
 __all__ = ["CHOICES", "differing_choices", "profile_between", "profile_choice"]
 
 CHOICES = (
+    "order",
     *("clip.frames", "clip.every", "clip.shortest", "clip.videos", "clip.reference_start"),
     *("frames.resize", "frames.scale", "clips.resize", "clips.scale", "image_text.resize"),
     *("image_text.clamp", "image_text.prefix", "image_text.long_text", "image_text.text"),

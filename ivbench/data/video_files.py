@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath, PurePosixPath
@@ -34,7 +34,9 @@ __all__ = [
     "IMAGES",
     "VIDEOS",
     "ZIP",
+    "SortKey",
     "Video",
+    "by_text",
     "find_videos",
     "natural",
     "read_video",
@@ -54,6 +56,7 @@ _NO_TURN = 2**6
 """Of 2^16: smaller parts of a display matrix are rounding."""
 
 Frames = NDArray[np.uint8]
+SortKey = Callable[[PurePath], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +78,19 @@ def natural(path: PurePath) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
-def find_videos(folder: Path) -> list[Path]:
+def by_text(path: PurePath) -> str:
+    """Sort key of packages that sort names: frame_10 comes before frame_2."""
+    return path.as_posix()
+
+
+def find_videos(folder: Path, key: SortKey = natural) -> list[Path]:
     """Every video and image below a folder, in natural order of their paths.
 
     Hidden files and folders, and files of other kinds, are passed over; so is a zip without an image or a video.
 
     Args:
         folder: a folder, or one file that counts as an item.
+        key: of another order.
 
     Returns:
         Paths that `read_video` takes: files, and subfolders whose images are the frames of one video.
@@ -99,10 +108,10 @@ def find_videos(folder: Path) -> list[Path]:
     found = list(_items(folder, folder))
     if not found:
         raise MissingFileError(f"{folder} holds no video and no image. Allowed: {_allowed()}.")
-    return sorted(found, key=lambda path: natural(path.relative_to(folder)))
+    return sorted(found, key=lambda path: key(path.relative_to(folder)))
 
 
-def read_video(path: Path, limit: int | None = None) -> Video:
+def read_video(path: Path, limit: int | None = None, key: SortKey = natural) -> Video:
     """The frames of one item of `find_videos`.
 
     Grey images become RGB, transparency is dropped (not composed). A video file's display matrix is applied: frames
@@ -111,6 +120,7 @@ def read_video(path: Path, limit: int | None = None) -> Video:
     Args:
         path: a file, a folder of images, or a zip of them.
         limit: decode no more than the first `limit` frames.
+        key: of another order of a folder's or a zip's frames.
 
     Raises:
         MissingFileError: it is not there.
@@ -122,13 +132,13 @@ def read_video(path: Path, limit: int | None = None) -> Video:
         raise MissingFileError(f"{path} is not there. Name a video, an image or a folder of images.")
     suffix = path.suffix.lower()
     if path.is_dir():
-        return Video(_stacked(path, _folder_frames(path, limit)))
+        return Video(_stacked(path, _folder_frames(path, limit, key)))
     if suffix in ARRAYS:
         return _read_array(path, limit)
     if suffix in VIDEOS:
         return _read_av(path, limit)
     if suffix == ZIP:
-        return Video(_stacked(path, _zipped_frames(path, limit)))
+        return Video(_stacked(path, _zipped_frames(path, limit, key)))
     if suffix in IMAGES:
         return Video(_stacked(path, _pillow_frames(path, 1)))
     if suffix in ANIMATIONS:
@@ -156,9 +166,9 @@ def _items(folder: Path, root: Path) -> Iterator[Path]:
         yield folder
 
 
-def _folder_frames(folder: Path, limit: int | None) -> Iterator[Frames]:
+def _folder_frames(folder: Path, limit: int | None, key: SortKey) -> Iterator[Frames]:
     names = (path for path in folder.iterdir() if path.suffix.lower() in IMAGES and not path.name.startswith("."))
-    for path in islice(sorted(names, key=natural), limit):
+    for path in islice(sorted(names, key=key), limit):
         yield from _pillow_frames(path, 1)
 
 
@@ -170,23 +180,23 @@ def _shows(archive: Path) -> bool:
         return True
 
 
-def _zipped(archive: Path) -> list[PurePosixPath]:
-    """The images and videos in a zip, in natural order."""
+def _zipped(archive: Path, key: SortKey = natural) -> list[PurePosixPath]:
+    """The images and videos in a zip, in order."""
     try:
         with zipfile.ZipFile(archive) as opened:
             names = [PurePosixPath(name) for name in opened.namelist()]
     except (OSError, zipfile.BadZipFile) as error:
         raise UnreadableError(f"{archive} cannot be unpacked: {error}. Make it again, or take it out.") from None
     seen = [name for name in names if name.suffix.lower() in _ONE_FILE | IMAGES and not _is_hidden(name)]
-    return sorted(seen, key=natural)
+    return sorted(seen, key=key)
 
 
 def _is_hidden(name: PurePosixPath) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in name.parts)
 
 
-def _zipped_frames(archive: Path, limit: int | None) -> Iterator[Frames]:
-    names = _zipped(archive)
+def _zipped_frames(archive: Path, limit: int | None, key: SortKey) -> Iterator[Frames]:
+    names = _zipped(archive, key)
     if len({name.parent for name in names}) > 1 or any(name.suffix.lower() in _ONE_FILE for name in names):
         raise UnreadableError(f"{archive} holds more than the images of one video. Unpack it.")
     try:

@@ -75,7 +75,7 @@ class Extraction:
             MissingFileError: no such folder, or nothing in it.
         """
         if folder not in self._items:
-            self._items[folder] = find_items(folder)
+            self._items[folder] = find_items(folder, self.profile.order)
 
     def extractor(self, kind: ExtractorKind) -> Extractor:
         """The extractor for metrics of a kind.

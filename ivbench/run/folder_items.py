@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ivbench.config import ClipChoice, digest, file_digest
+from ivbench.config import ClipChoice, Order, digest, file_digest
 from ivbench.data.unpacked import set_folder
-from ivbench.data.video_files import Video, find_videos, natural, read_video
+from ivbench.data.video_files import ZIP, SortKey, Video, by_text, find_videos, natural, read_video
 
 __all__ = ["Item", "buckets", "clip_of", "fewest_frames", "find_items", "read_clip"]
 
 _CLIP_SEED = 0
 _BUCKET = 32
+_KEYS: dict[Order, SortKey] = {"natural": natural, "text": by_text}
 
 
 @dataclass(frozen=True)
@@ -26,24 +27,27 @@ class Item:
 
     Attributes:
         path: file, or folder of frames.
-        digest: sha256 over what it holds; a renamed file keeps it.
+        digest: sha256 over what it holds, of a folder's frames in their order; a renamed file keeps it.
+        order: of a folder's frames.
     """
 
     path: Path
     digest: str
+    order: Order = "natural"
 
 
-def find_items(folder: Path) -> list[Item]:
-    """Every video and image below a folder, in natural order.
+def find_items(folder: Path, order: Order = "natural") -> list[Item]:
+    """Every video and image below a folder, in the order of a profile.
 
     Args:
         folder: or a file that holds a set; see `ivbench.data.unpacked.set_folder`.
+        order: of the profile.
 
     Raises:
         MissingFileError: no such folder, or nothing in it.
         UnreadableError: the file cannot be unpacked.
     """
-    return [Item(path, _digest(path)) for path in find_videos(set_folder(folder))]
+    return [Item(path, _digest(path, order), order) for path in find_videos(set_folder(folder), _KEYS[order])]
 
 
 def buckets(items: Sequence[Item]) -> list[list[Item]]:
@@ -65,10 +69,11 @@ def read_clip(item: Item, choice: ClipChoice | None, is_reference: bool) -> Vide
     Raises:
         IvbenchError: as `ivbench.data.video_files.read_video`.
     """
+    key = _KEYS[item.order]
     if choice is None:
-        return read_video(item.path)
+        return read_video(item.path, key=key)
     random = is_reference and choice.reference_start == "random"
-    video = read_video(item.path, None if random else fewest_frames(choice))
+    video = read_video(item.path, None if random else fewest_frames(choice), key)
     picked = clip_of(len(video.frames), choice, item.digest if random else None)
     return None if picked is None else Video(video.frames[picked], video.fps)
 
@@ -95,14 +100,14 @@ def fewest_frames(choice: ClipChoice) -> int:
     return max((choice.frames - 1) * choice.every + 1, choice.shortest or 0)
 
 
-def _digest(path: Path) -> str:
-    if not path.is_dir():
-        return file_digest(path)
-    return digest(list(_frames(path)))
+def _digest(path: Path, order: Order) -> str:
+    if path.suffix.lower() == ZIP and order != "natural" and path.is_file():
+        return digest([file_digest(path), order])
+    return digest(list(_frames(path, order))) if path.is_dir() else file_digest(path)
 
 
-def _frames(folder: Path) -> Iterator[str]:
+def _frames(folder: Path, order: Order) -> Iterator[str]:
     """Digests of a folder's images in order: their names count only through the order."""
-    for path in sorted(folder.iterdir(), key=natural):
+    for path in sorted(folder.iterdir(), key=_KEYS[order]):
         if path.is_file() and not path.name.startswith("."):
             yield file_digest(path)

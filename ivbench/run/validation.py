@@ -93,7 +93,8 @@ def validate_metric(
 
 
 def _read(folder: Path, extraction: Extraction) -> list[Frames]:
-    found = (read_clip(item, extraction.profile.clip, is_reference=True) for item in find_items(folder))
+    items = find_items(folder, extraction.profile.order)
+    found = (read_clip(item, extraction.profile.clip, is_reference=True) for item in items)
     return [video.frames for video in found if video is not None]
 
 

@@ -24,14 +24,7 @@ from ivbench.run.folder_scoring import FolderRequest, score_folders  # noqa: E40
 GOLDEN = Path(__file__).parents[1] / "golden" / "peers.npz"
 
 
-@pytest.mark.parametrize(
-    "last",
-    [
-        "a rocket, 3 clouds & a tower",
-        clip_material.LONG,
-        "salt &amp; the dog\u2019s \uff57\uff49\uff44\uff45 caf\u00e9 \U0001f436",
-    ],
-)
+@pytest.mark.parametrize("last", ["a rocket, 3 clouds & a tower", clip_material.LONG, clip_material.WILD])
 def test_torchmetrics_clip_score_is_theirs(last: str, tmp_path: Path) -> None:
     with np.load(GOLDEN) as arrays:  # crops of photographs whose score under these weights is above 0
         images = [arrays[f"generated_image_{i}"] for i in range(4)]

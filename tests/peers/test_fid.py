@@ -72,6 +72,26 @@ def test_a_profile_gives_its_packages_fid(profile: str, given: Material) -> None
     assert given.ours(profile, given.weights) == pytest.approx(theirs, rel=1e-5)
 
 
+def test_torch_fidelity_kid_takes_files_in_the_order_of_their_names_as_text(given: Material, tmp_path: Path) -> None:
+    photos, folders = material.photographs(), []
+    for side, noise in (("generated", 10.0), ("reference", 0.0)):
+        folders.append(material.write_images(tmp_path / side, material.crops(12, len(side), noise, photos, (60, 90))))
+        for path in sorted(folders[-1].iterdir()):
+            path.rename(path.with_stem(str(int(path.stem))))  # 10.png stands before 2.png
+    sizes = {"kid_subsets": 5, "kid_subset_size": 6}
+    theirs = packages.torch_fidelity(*folders, given.weights, kid=True, **sizes)["kernel_inception_distance_mean"]
+    chosen = config.profile("torch-fidelity").model_copy(update={"kid": config.Subsets(number=5, size=6, seed=2020)})
+    values = []
+    for order in ("text", "natural"):
+        choices = Choices(chosen.model_copy(update={"order": order}), {"inception": given.weights})
+        request = FolderRequest(*folders, ("kid",), choices, floor_draws=0)
+        found = score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
+        values.append(found.results.cells[0].scores[0].value)
+    assert chosen.order == "text"
+    assert values[0] == pytest.approx(theirs, rel=1e-5)
+    assert abs(values[1] / theirs - 1) > 1e-2
+
+
 @pytest.mark.parametrize("profile", ["clean-fid", "clean-fid-legacy-tensorflow"])
 def test_the_torchscript_form_gives_the_same(profile: str, given: Material) -> None:
     assert given.ours(profile, given.torchscript) == pytest.approx(given.ours(profile, given.weights), rel=1e-6)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ivbench.config import Profile, Subsets, profile
 from ivbench.errors import ConfigError, MissingFileError, ProtocolError, ShapeError
@@ -20,7 +21,7 @@ from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run import Silent
 from ivbench.run.folder_extraction import Choices, Extraction
-from ivbench.run.folder_items import Item, buckets, clip_of, find_items
+from ivbench.run.folder_items import Item, buckets, clip_of, find_items, read_clip
 from ivbench.run.folder_scoring import FolderRequest, folder_statistics, score_folders
 from ivbench.run.pipeline import Outcome
 from tests.peers.material import i3d_file, inception_file, write_images, write_videos
@@ -203,6 +204,27 @@ def test_items_are_known_by_content_and_grouped_without_regard_to_names(tmp_path
     changed = buckets([Item(Path("new"), "0" * 8), *items[1:]])
     keys = [{tuple(item.digest for item in group) for group in one} for one in (groups, changed)]
     assert len(keys[1] - keys[0]) <= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "order"), [("torch-fidelity", "text"), ("stylegan-v-2048-16f", "text"), ("pytorch-fid", "natural")]
+)
+def test_a_profile_takes_files_and_frames_in_its_packages_order(name: str, order: str, tmp_path: Path) -> None:
+    images = [np.full((4, 4, 3), i, np.uint8) for i in range(11)]
+    for place in (tmp_path / "a", tmp_path / "a" / "frames"):
+        place.mkdir()
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(place / f"{number}.png")
+    assert profile(name).order == order
+    items = find_items(tmp_path / "a", profile(name).order)
+    sequence = [0, 1, 10, *range(2, 10)] if order == "text" else list(range(11))
+    assert [item.path.stem for item in items] == [*map(str, sequence), "frames"]
+    video = read_clip(items[-1], None, False)
+    assert video is not None
+    assert video.frames[:, 0, 0, 0].tolist() == sequence
+    other = find_items(tmp_path / "a", "natural" if order == "text" else "text")
+    assert other[-1].digest != items[-1].digest  # the store keeps both
+    assert other[0].digest == items[0].digest
 
 
 def run(*arguments: str, folder: Path, name: str = "score") -> subprocess.CompletedProcess[str]:

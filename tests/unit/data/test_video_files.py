@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ivbench.data.video_files import find_videos, natural, read_video
+from ivbench.data.video_files import by_text, find_videos, natural, read_video
 from ivbench.errors import ConfigError, MissingFileError, ShapeError, UnreadableError
 
 
@@ -65,6 +65,21 @@ def test_an_animation_gives_its_frames_and_rate(tmp_path, name, options):
 def test_frames_of_a_folder_go_in_the_order_of_their_numbers(tmp_path):
     write_folder(tmp_path / "one", clip(frames=12))
     np.testing.assert_array_equal(read_video(tmp_path / "one").frames, clip(frames=12))
+
+
+def test_the_order_of_text_is_that_of_packages_that_sort_names(tmp_path):
+    frames = clip(frames=12)
+    write_folder(tmp_path / "a" / "2", frames)
+    write_folder(tmp_path / "a" / "10", frames)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(12):
+            archive.write(tmp_path / "a" / "2" / f"{number}.png", f"{number}.png")
+    expected = frames[[0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]]
+    for path in (tmp_path / "a" / "2", tmp_path / "a.zip"):
+        np.testing.assert_array_equal(read_video(path, key=by_text).frames, expected)
+        np.testing.assert_array_equal(read_video(path, 3, by_text).frames, expected[:3])
+    assert [path.name for path in find_videos(tmp_path / "a", by_text)] == ["10", "2"]
+    assert [path.name for path in find_videos(tmp_path / "a")] == ["2", "10"]
 
 
 def test_arrays_give_their_frames(tmp_path):

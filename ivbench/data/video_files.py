@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -32,6 +33,7 @@ __all__ = [
     "ARRAYS",
     "FRAMES_FOLDER",
     "IMAGES",
+    "OTHERS",
     "VIDEOS",
     "ZIP",
     "SortKey",
@@ -39,6 +41,7 @@ __all__ = [
     "by_text",
     "find_videos",
     "natural",
+    "other_kinds",
     "read_video",
 ]
 
@@ -48,6 +51,10 @@ ARRAYS = frozenset({".npy", ".npz"})
 IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"})
 FRAMES_FOLDER = "a folder of images"
 ZIP = ".zip"
+OTHERS = frozenset(
+    {".3gp", ".avif", ".exr", ".flv", ".heic", ".jfif", ".jp2", ".jxl", ".mpeg", ".mpg", ".ogv", ".tga", ".ts", ".wmv"}
+)
+"""Kinds of images and videos that are not read."""
 _ONE_FILE = VIDEOS | ANIMATIONS | ARRAYS
 _KEYS = ("video", "frames", "arr_0")
 _DEEP = ("I", "F")
@@ -109,6 +116,13 @@ def find_videos(folder: Path, key: SortKey = natural) -> list[Path]:
     if not found:
         raise MissingFileError(f"{folder} holds no video and no image. Allowed: {_allowed()}.")
     return sorted(found, key=lambda path: key(path.relative_to(folder)))
+
+
+def other_kinds(folder: Path) -> dict[str, int]:
+    """How many images and videos below a folder are of each kind that `find_videos` passes over: {"avif": 3}."""
+    kinds = (path.suffix.lower() for path in folder.rglob("*") if not path.name.startswith("."))
+    counts = Counter(kind for kind in kinds if kind in OTHERS)
+    return {kind[1:]: counts[kind] for kind in sorted(counts)}
 
 
 def read_video(path: Path, limit: int | None = None, key: SortKey = natural) -> Video:

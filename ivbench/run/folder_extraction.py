@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ivbench import registry
 from ivbench.config import ClipChoice, Profile, digest
+from ivbench.data.video_files import other_kinds
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.extractors import Extractor, find_weights
 from ivbench.extractors.block_motion import BlockMotion
@@ -76,6 +77,8 @@ class Extraction:
         """
         if folder not in self._items:
             self._items[folder] = find_items(folder, self.profile.order)
+            for kind, count in other_kinds(folder).items():
+                self._reporter.say(f"passed over: {count} {kind} of {folder}, which are not read. Convert them.")
 
     def extractor(self, kind: ExtractorKind) -> Extractor:
         """The extractor for metrics of a kind.

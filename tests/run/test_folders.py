@@ -227,6 +227,14 @@ def test_a_profile_takes_files_and_frames_in_its_packages_order(name: str, order
     assert other[0].digest == items[0].digest
 
 
+def test_files_of_kinds_that_are_not_read_are_said(tmp_path: Path) -> None:
+    videos(tmp_path / "a", 3, 0)
+    (tmp_path / "a" / "x.avif").write_bytes(b"")
+    told = Silent()
+    Extraction(PROBED, Store(tmp_path / "store"), told).find(tmp_path / "a")
+    assert [line for line in told.lines if line.startswith("passed over: 1 avif of")] == told.lines
+
+
 def run(*arguments: str, folder: Path, name: str = "score") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ivbench", *name.split(), *arguments]
     command += [] if name == "metric list" else ["--store", "store"]

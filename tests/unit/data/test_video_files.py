@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ivbench.data.video_files import by_text, find_videos, natural, read_video
+from ivbench.data.video_files import by_text, find_videos, natural, other_kinds, read_video
 from ivbench.errors import ConfigError, MissingFileError, ShapeError, UnreadableError
 
 
@@ -177,6 +177,13 @@ def test_a_folder_lists_videos_images_and_folders_of_frames(tmp_path):
     found = [path.relative_to(tmp_path).as_posix() for path in find_videos(tmp_path)]
     assert found == ["a.PNG", "deep/b.npy", "deep/frames", "v2.npy", "v10.npy"]
     assert find_videos(tmp_path / "v2.npy") == [tmp_path / "v2.npy"]
+
+
+def test_kinds_that_are_passed_over_are_counted(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("a.avif", "deep/b.AVIF", "c.wmv", ".d.avif", "notes.txt", "e.png"):
+        (tmp_path / name).write_bytes(b"")
+    assert other_kinds(tmp_path) == {"avif": 2, "wmv": 1}
 
 
 def test_natural_order_is_total():

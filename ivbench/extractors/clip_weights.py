@@ -14,7 +14,7 @@ from ivbench.extractors.base import ImageTextExtractor
 from ivbench.extractors.downloads import offline
 from ivbench.extractors.weights import cache_folder, weights_folder
 
-__all__ = ["load_clip"]
+__all__ = ["find_clip", "load_clip"]
 
 _CONFIG = "open_clip_config.json"
 _WEIGHTS = "open_clip_model.safetensors"
@@ -67,6 +67,17 @@ def load_clip(
         text=choice.text,
         clamp=choice.clamp,
     )
+
+
+def find_clip(choice: ImageText) -> str:
+    """Where a profile's CLIP model lies on this machine, and the digest of its weights, in words.
+
+    Raises:
+        IvbenchError: as `load_clip`.
+    """
+    tag = _tag(choice)
+    found = _kept(_openai_file(tag)) or _hub_folder(choice, tag, None)
+    return f"{found}, sha256 {file_digest(found if found.is_file() else found / _WEIGHTS)[:12]}"
 
 
 def _tag(choice: ImageText) -> dict[str, Any]:

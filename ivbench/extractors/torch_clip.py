@@ -9,7 +9,7 @@ import json
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import open_clip
@@ -36,11 +36,13 @@ class ClipExtractor:
 
     Attributes:
         batch: frames at once.
+        item_bytes: that a frame takes on its way: ViT-L-14-336's, the largest that a profile names; measured.
         context_length: tokens that a text may have, its start and end included; longer ones lose their tail.
     """
 
     kind: Kind = "image_text"
     batch: int = _CHUNK
+    item_bytes: ClassVar[int] = 64 << 20
 
     def __init__(
         self,

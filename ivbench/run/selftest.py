@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,11 +21,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ivbench.config import Network, ResizeStep, profile
+from ivbench import registry
+from ivbench.config import ImageText, Network, ResizeStep, profile, profile_names
 from ivbench.data.shapes import combinations, draw_scene, render, to_uint8
 from ivbench.data.shapes.judge import accuracy, judge
 from ivbench.errors import IvbenchError, MissingFileError
-from ivbench.extractors.weights import find_weights, manifest
+from ivbench.extractors.clip_weights import find_clip
+from ivbench.extractors.weights import Weights, find_weights, manifest
 from ivbench.metrics import GaussianStatistics, frechet_distance
 from ivbench.metrics.kid import complete_kid
 from ivbench.metrics.r_precision import expected_precision
@@ -39,16 +44,27 @@ INCEPTION = (7.0211663246154785, 12.315953254699707, 0.0, 0.43553417921066284)
 I3D = (-15.576339721679688, -6.292484760284424, 12.670653343200684, -29.487384796142578)
 """cd-fvd 0.1.1's first logits of the golden clip, with the random weights of seed 2."""
 _LIBRARIES = {
-    "torch": "zoo",
-    "torchvision": "zoo",
-    "transformers": "zoo",
-    "timm": "zoo",
-    "open_clip_torch": "zoo",
-    "av": "video",
-    "jax": "jax",
-    "onnxruntime": "onnx",
-    "tensorflow": "tfhub",
+    "torch": ("torch", "zoo"),
+    "torchvision": ("torchvision", "zoo"),
+    "transformers": ("transformers", "zoo"),
+    "timm": ("timm", "zoo"),
+    "open_clip_torch": ("open_clip", "zoo"),
+    "av": ("av", "video"),
+    "jax": ("jax", "jax"),
+    "onnxruntime": ("onnxruntime", "onnx"),
+    "tensorflow": ("tensorflow", "tfhub"),
 }
+"""Distribution -> its module, and the extra that brings it."""
+_IMPORT = """
+import importlib, sys
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+        print(f"{name}\t", flush=True)
+    except BaseException as error:
+        print(f"{name}\t{type(error).__name__}: {' '.join(str(error).split())[:160]}", flush=True)
+"""
+"""Says of each module why it cannot be imported; what ends the process is found by its silence."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +91,18 @@ def selftest(device: str = "cpu") -> Iterator[Check]:
     for name, check in _NUMBERS.items():
         yield _checked(name, check)
     yield _checked("zoo: files are what their cards say", _zoo)
-    for library, extra in _LIBRARIES.items():
-        yield _library(library, extra)
+    yield from _libraries()
     if importlib.util.find_spec("torch") is None:
         yield Check("networks", "absent", 'torch is not installed. Run: pip install "ivbench[zoo]"')
     else:
-        yield Check("devices", "pass", _devices())
+        yield _checked("devices", _devices)
         for network, golden in (("inception", INCEPTION), ("i3d", I3D)):
             yield _checked(f"{network} on {device}: golden features", partial(_golden, network, golden, device))
     for network in manifest():
         yield _weights(network)
+    if importlib.util.find_spec("open_clip") is not None:
+        for choice in _clip_models():
+            yield _clip_weights(choice)
 
 
 def golden_clip() -> NDArray[np.uint8]:
@@ -98,8 +116,10 @@ def golden_clip() -> NDArray[np.uint8]:
 def _checked(name: str, check: Callable[[], str]) -> Check:
     try:
         return Check(name, "pass", check())
-    except (AssertionError, IvbenchError, ArithmeticError, ValueError, RuntimeError) as error:
-        return Check(name, "fail", " ".join(str(error).split()) or type(error).__name__)
+    except Exception as error:  # a broken library raises anything
+        said = " ".join(str(error).split())
+        foreign = not isinstance(error, (AssertionError, IvbenchError))
+        return Check(name, "fail", f"{type(error).__name__}: {said}" if foreign or not said else said)
 
 
 def _near(got: float, expected: float, tolerance: float) -> str:
@@ -172,11 +192,35 @@ def _zoo() -> str:
     return f"{sum(len(verify(card)) for card in cards)} files of {len(cards)} cards"
 
 
-def _library(name: str, extra: str) -> Check:
-    try:
-        return Check(f"library {name}", "pass", version(name))
-    except PackageNotFoundError:
-        return Check(f"library {name}", "absent", f'pip install "ivbench[{extra}]"')
+def _libraries() -> Iterator[Check]:
+    """Versions; a library that is installed and cannot be imported fails."""
+    there = {}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            there[name] = version(name)
+    told = _imported([_LIBRARIES[name][0] for name in there])
+    for name, (module, extra) in _LIBRARIES.items():
+        again = f'pip install "ivbench[{extra}]"'
+        if name not in there:
+            yield Check(f"library {name}", "absent", again)
+        elif told.get(module, "its import ends the process"):
+            why = told.get(module, "its import ends the process")
+            yield Check(f"library {name}", "fail", f"{there[name]} is installed, but not whole: {why}. Again: {again}")
+        else:
+            yield Check(f"library {name}", "pass", there[name])
+
+
+def _imported(modules: Sequence[str]) -> dict[str, str]:
+    """Module -> why it cannot be imported, "" where it can; in processes of their own, whose end is an answer too."""
+    told: dict[str, str] = {}
+    rest = list(modules)
+    while rest:
+        command = [sys.executable, "-c", _IMPORT, *rest]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        lines = (line.partition("\t") for line in done.stdout.splitlines())
+        told |= {module: why for module, tab, why in lines if tab and module in rest}
+        rest = [module for module in rest if module not in told][1:]
+    return told
 
 
 def _devices() -> str:
@@ -190,7 +234,6 @@ def _golden(network: str, golden: tuple[float, ...], device: str) -> str:
     """Random weights through a file and a network on a device: the packages' features, and the same ones twice."""
     import torch
 
-    from ivbench import registry
     from ivbench.backends.torch_backend import available_device
     from ivbench.extractors.torch_i3d_net import I3D as I3DNet
     from ivbench.extractors.torch_inception_net import FIDInception
@@ -223,5 +266,37 @@ def _weights(network: str) -> Check:
         found = find_weights(network)
     except MissingFileError as error:
         return Check(name, "absent", str(error))
+    except (IvbenchError, OSError) as error:
+        return Check(name, "fail", str(error))
     said = f"{found.path}, sha256 {found.digest[:12]}"
-    return Check(name, "pass", said if found.published else f"{said}: not the published digest, or none is known")
+    if found.published:
+        return Check(name, "pass", said)
+    said = f"{said}: not the published digest, or none is known"
+    if network == "i3d-tfhub":  # TensorFlow's process is not started for it
+        return Check(name, "pass", said)
+    checked = _checked(name, partial(_loads, found))
+    return replace(checked, detail=f"{said}; {checked.detail}")
+
+
+def _loads(found: Weights) -> str:
+    """Load weights as the first profile does that names their network."""
+    choices = [choice for name in profile_names() for choice in (profile(name).frames, profile(name).clips)]
+    choice = next(one for one in choices if one is not None and one.name == found.network)
+    registry.load("network", found.network)(found, choice, "cpu")
+    return "it loads"
+
+
+def _clip_models() -> list[ImageText]:
+    """What profiles name, each model once."""
+    named = (profile(name).image_text for name in profile_names())
+    return list({(one.model, one.pretrained): one for one in named if one is not None}.values())
+
+
+def _clip_weights(choice: ImageText) -> Check:
+    name = f"published weights: clip {choice.model} {choice.pretrained}"
+    try:
+        return Check(name, "pass", str(find_clip(choice)))
+    except MissingFileError as error:
+        return Check(name, "absent", str(error))
+    except Exception as error:  # a broken library raises anything
+        return Check(name, "fail", f"{type(error).__name__}: {error}")

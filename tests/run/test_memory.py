@@ -103,7 +103,7 @@ def test_clips_batch_is_lowered_and_changes_no_embedding(shipped: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (1, 20, 24, 40, 3), dtype=np.uint8)
     whole = clip.extract(frames)
     MemoryBudget(256 * MIB).limit(clip)
-    assert clip.batch == 4  # type: ignore[attr-defined]
+    assert clip.batch == 2  # type: ignore[attr-defined]
     np.testing.assert_allclose(clip.extract(frames), whole, atol=1e-6)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,8 @@ from ivbench.results.schema import Cell, Results, Score
 
 __all__ = ["Change", "Comparison", "compare"]
 
+Pairs = Sequence[tuple[Score, Score]]
+"""Scores of two cells that are of one measure: old, new."""
 ALPHA = 0.025
 """One side of a 95 % interval."""
 _WHOSE_WEIGHTS = {"weights", "training_step"}
@@ -118,13 +120,16 @@ def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
     conflicts: list[str] = []
     altered: list[str] = []
     missing = [f"{cell.label}: no such cell" for cell in old.cells if cell.label not in cells]
+    more: list[str] = []
     same_noise, parts = _same_noise(old, new), (_part(old), _part(new))
     for cell in shared:
         other = cells[cell.label]
-        missing += _lacking(cell, other)
+        pairs = _pairs(cell, other)
+        missing += _lacking(cell, other, pairs)
+        more += [f"{cell.label}: {score.label}" for score in _added(other, pairs)]
         differing = _altered(cell, other, parts)
         altered += [f"{cell.label}: {differing}"] if differing else []
-        for a, b in _scores(cell, other):
+        for a, b in pairs:
             try:
                 require_same_protocol(a, b)
             except ProtocolError as error:
@@ -137,7 +142,6 @@ def compare(old: Results, new: Results, refuse: bool = True) -> Comparison:
     known = tuple(cell.label for cell in old.cells)
     new_cells = [label for label in cells if label not in known]
     missing += [f"{label}: stopped: {cells[label].problem}" for label in new_cells if cells[label].problem]
-    more = [f"{cell.label}: {score.label}" for cell in shared for score in _added(cell, cells[cell.label])]
     said = tuple(missing), (*new_cells, *more), known, len(old.suite.prompts), tuple(conflicts), tuple(altered)
     return Comparison(tuple(changes), *said, old.suite.seeds == new.suite.seeds, same_noise)
 
@@ -164,31 +168,27 @@ def _measure(score: Score) -> tuple[str, str]:
     return measure(score.label, score.protocol)
 
 
-def _scores(old: Cell, new: Cell) -> Iterator[tuple[Score, Score]]:
-    found = _counterparts(old, new)
-    return ((score, found[_measure(score)]) for score in old.scores if _measure(score) in found)
-
-
-def _counterparts(old: Cell, new: Cell) -> dict[tuple[str, str], Score]:
-    """What NEW has for each of OLD's measures; of a profile that only OLD has, the one that only NEW has."""
+def _pairs(old: Cell, new: Cell) -> list[tuple[Score, Score]]:
+    """OLD's scores, each with NEW's of the same measure; of a profile that only OLD has, with one that only NEW has."""
     own = {_measure(score): score for score in new.scores}
     known = {_measure(score) for score in old.scores}
     others = {score.label: score for measured, score in own.items() if measured not in known}
-    found = {measured: own.get(measured, others.get(measured[0])) for measured in known}
-    return {measured: score for measured, score in found.items() if score is not None}
+    found = [(score, own.get(_measure(score), others.get(score.label))) for score in old.scores]
+    return [(score, other) for score, other in found if other is not None]
 
 
-def _added(old: Cell, new: Cell) -> list[Score]:
+def _added(new: Cell, pairs: Pairs) -> list[Score]:
     """What only NEW has."""
-    matched = [id(score) for score in _counterparts(old, new).values()]
+    matched = {id(other) for _, other in pairs}
     return [score for score in new.scores if id(score) not in matched]
 
 
-def _lacking(old: Cell, new: Cell) -> list[str]:
+def _lacking(old: Cell, new: Cell, pairs: Pairs) -> list[str]:
+    """What only OLD has, in words."""
     if new.problem:
         return [f"{old.label}: stopped: {new.problem}"]
-    found = _counterparts(old, new)
-    return [f"{old.label}: no {score.label}" for score in old.scores if _measure(score) not in found]
+    matched = {id(score) for score, _ in pairs}
+    return [f"{old.label}: no {score.label}" for score in old.scores if id(score) not in matched]
 
 
 def _lacking_prompts(cell: Cell, old: Score, new: Score) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from ivbench.check import change_rows, compare, comparison_record
 from ivbench.config import canonical_json
 from ivbench.errors import ConfigError, ProtocolError
+from ivbench.results.schema import Cell, Score
 from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair, results, stage
 
+compare_module = sys.modules["ivbench.check.compare"]
 GENERATOR = np.random.default_rng(0)
 VALUES = GENERATOR.normal(25.0, 4.0, (2, 60))
 INFLUENCE = np.random.default_rng(3).normal(0.0, 0.05, (2, 20))
@@ -122,6 +125,31 @@ def test_a_metric_that_only_the_new_cell_has_is_named() -> None:
     )
     assert compare(old, new).added == (f"a: {FVD}",)
     assert compare(new, old).missing == (f"a: no {FVD}",)
+
+
+def test_every_score_is_compared_missing_or_added_and_cells_are_paired_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = mean_score(VALUES, protocol="clip_score/theirs@1+cc")
+    fvd, kid = frechet_score(10.0, INFLUENCE), frechet_score(1.0, INFLUENCE, label="KID", protocol="kid/ivbench@1+dd")
+    old = results({"a": [mean_score(VALUES), fvd], "b": [mean_score(VALUES), theirs]})
+    new = results({"a": [theirs, kid], "b": [theirs, mean_score(VALUES), fvd]})
+    calls: list[str] = []
+    whole = compare_module._pairs
+
+    def counted(one: Cell, other: Cell) -> list[tuple[Score, Score]]:
+        calls.append(one.label)
+        return whole(one, other)
+
+    monkeypatch.setattr(compare_module, "_pairs", counted)
+    found = compare(old, new, refuse=False)
+    assert calls == ["a", "b"]
+    assert [(change.cell, change.old.protocol) for change in found.changes] == [
+        ("b", "clip_score/ivbench@1+aa"),
+        ("b", "clip_score/theirs@1+cc"),
+    ]
+    assert all(change.old.protocol == change.new.protocol for change in found.changes)
+    assert [line.partition(":")[0] for line in found.conflicts] == ["a"]  # each under a profile that the other lacks
+    assert found.missing == (f"a: no {FVD}",)
+    assert found.added == ("a: KID", f"b: {FVD}")
 
 
 def test_files_without_a_common_cell_are_refused() -> None:

@@ -249,7 +249,8 @@ def test_a_mistake_is_one_line(
 
 def test_torch_fidelity_has_its_keys_and_says_whose_numbers_they_are(results: Results) -> None:
     cell = results.cells[0]
-    fid = next(score for score in cell.scores if score.metric == "frame_fid")
+    probed = next(score for score in cell.scores if score.metric == "frame_fid")
+    fid = probed.model_copy(update={"label": "frame FID"})
     kid = fid.model_copy(update={"metric": "kid", "value": 0.0125})
     recall = fid.model_copy(update={"metric": "recall", "value": 37.5, "unit": "%"})
     others = [score for score in cell.scores if score.metric != "frame_fid"]
@@ -262,9 +263,12 @@ def test_torch_fidelity_has_its_keys_and_says_whose_numbers_they_are(results: Re
         "recall": 0.375,
     }
     assert told["recall"] == {"label": recall.label, "protocol": recall.protocol}
+    named = cell.model_copy(update={"scores": [probed]})
+    content = json.loads(export("torch-fidelity", [("a", results.model_copy(update={"cells": [named]}))]))
+    assert content[probed.label.replace("frame FID", "frechet_inception_distance")] == probed.value
     of_each = json.loads(export("torch-fidelity", [("a", results)]))
     assert set(of_each) == {cell.label for cell in results.cells if cell.scores}
-    twice = cell.model_copy(update={"scores": [fid, fid.model_copy(update={"label": "frame FID [other]"})]})
+    twice = cell.model_copy(update={"scores": [fid, fid.model_copy(update={"value": 2.0})]})
     with pytest.raises(ConfigError, match=r"would both be frechet_inception_distance"):
         export("torch-fidelity", [("a", results.model_copy(update={"cells": [twice]}))])
     none = cell.model_copy(update={"scores": others})

@@ -1,8 +1,8 @@
 """JSON in torch-fidelity's keys, as its `fidelity --json` prints: one flat object of numbers.
 
-FID and KID of any frame extractor stand under its keys, as they do there; beside the numbers `ivbench` says which
-extractor and protocol each is of. What torch-fidelity computes of more than is recorded has no key: the spread over
-KID's subsets, the F-score.
+A key is torch-fidelity's own where a network with its published weights saw the frames; behind it stands any other
+extractor, as in the label, so that no probe's number passes for FID. Beside the numbers `ivbench` says which label and protocol each is
+of. What torch-fidelity computes of more than is recorded has no key: the spread over KID's subsets, the F-score.
 
 Source: the keys of toshas/torch-fidelity 0.4.0.
 """
@@ -49,15 +49,21 @@ def to_torch_fidelity(named: Sequence[Named]) -> bytes:
 def _keys(cell: Cell) -> dict[str, Any]:
     scores: dict[str, Score] = {}
     for score in cell.scores:
-        key = _KEYS.get(score.metric)
-        if key is not None and key in scores:
+        if score.metric not in _KEYS:
+            continue
+        key = _key(score)
+        if key in scores:
             raise ConfigError(
-                f"{scores[key].label} and {score.label} would both be {key}. Score them into results of their own."
+                f"{scores[key].protocol} and {score.protocol} would both be {key}. Score them by themselves."
             )
-        if key is not None:
-            scores[key] = score
+        scores[key] = score
     told = {key: {"label": score.label, "protocol": score.protocol} for key, score in scores.items()}
     return {**{key: _as_theirs(score) for key, score in scores.items()}, "ivbench": told}
+
+
+def _key(score: Score) -> str:
+    _, bracket, extractor = score.label.partition(" [")
+    return _KEYS[score.metric] + bracket + extractor
 
 
 def _as_theirs(score: Score) -> float:

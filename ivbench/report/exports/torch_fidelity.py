@@ -1,8 +1,9 @@
 """JSON in torch-fidelity's keys, as its `fidelity --json` prints: one flat object of numbers.
 
 A key is torch-fidelity's own where a network with its published weights saw the frames; behind it stands any other
-extractor, as in the label, so that no probe's number passes for FID. Beside the numbers `ivbench` says which label and protocol each is
-of. What torch-fidelity computes of more than is recorded has no key: the spread over KID's subsets, the F-score.
+extractor, as in the label, so that no probe's number passes for FID. Beside the numbers `ivbench` says label and
+protocol of each. What torch-fidelity computes of more than is recorded has no key: the spread over KID's subsets, the
+F-score.
 
 Source: the keys of toshas/torch-fidelity 0.4.0.
 """

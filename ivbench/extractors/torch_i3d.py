@@ -29,6 +29,7 @@ class I3DExtractor(NetworkExtractor):
     batch: ClassVar[int] = 4
     item_bytes: ClassVar[int] = 96 << 20
     least_side: ClassVar[int] = LEAST_SIDE
+    fewest_frames: ClassVar[int] = FEWEST_FRAMES
 
     def __init__(self, weights: Weights, choice: Network, device: str = "cpu") -> None:
         """Load the network.

@@ -9,6 +9,7 @@ from torch import Tensor
 from ivbench.config import Network
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.extractors.base import Kind
+from ivbench.extractors.torch_i3d_net import FEWEST_FRAMES
 from ivbench.extractors.torch_network import NetworkExtractor
 from ivbench.extractors.torch_weights import is_torchscript, load_torchscript
 from ivbench.extractors.weights import Weights
@@ -23,6 +24,7 @@ class I3DTorchScript(NetworkExtractor):
     taps: ClassVar[dict[str, int]] = {"features": 400}
     batch: ClassVar[int] = 4
     item_bytes: ClassVar[int] = 96 << 20
+    fewest_frames: ClassVar[int] = FEWEST_FRAMES
 
     def __init__(self, weights: Weights, choice: Network, device: str = "cpu") -> None:
         """Load the module.

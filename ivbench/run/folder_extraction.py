@@ -126,7 +126,8 @@ class Extraction:
             for why in found.failed.values():
                 self._reporter.say(f"left out: {why}")
             if not found.items:
-                raise ShapeError(_none_left(folder, found, self.clip(kind)))
+                fewest = getattr(self.extractor(kind), "fewest_frames", 1)
+                raise ShapeError(_none_left(folder, found, self.clip(kind), fewest))
             self._features[key] = found
         return self._features[key]
 
@@ -181,10 +182,12 @@ def clip_in_words(choice: ClipChoice | None) -> str:
     return f"first {choice.frames} frames{every}{start}{long}{first}"
 
 
-def _none_left(folder: Path, found: FolderFeatures, choice: ClipChoice | None) -> str:
-    if found.too_short and choice is not None:
+def _none_left(folder: Path, found: FolderFeatures, choice: ClipChoice | None, fewest: int) -> str:
+    """Why no video is left; `fewest`: frames that the extractor needs."""
+    if found.too_short:
+        needed = fewest if choice is None else max(fewest, fewest_frames(choice))
         return (
-            f"no video of {folder} has the {fewest_frames(choice)} frames of a clip: "
+            f"no video of {folder} has the {needed} frames of a clip: "
             f"{len(found.too_short)} are too short, {len(found.failed)} could not be read. Name another profile."
         )
     return f"no file of {folder} could be read; the first: {next(iter(found.failed.values()))}"

@@ -179,6 +179,24 @@ def test_what_cannot_be_scored_is_one_clear_error(tmp_path: Path) -> None:
         scored(tmp_path)
 
 
+def test_videos_that_are_too_short_for_the_network_are_left_out_and_counted(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    for side, lengths in (("gen", (8, 9, 10)), ("ref", (9, 9))):
+        write_videos(tmp_path / side, [draw.integers(0, 255, (n, 32, 32, 3), np.uint8) for n in lengths])
+    choices = Choices(profile("common-metrics-videogpt"), {"i3d": i3d_file(tmp_path)})
+    request = FolderRequest(tmp_path / "gen", tmp_path / "ref", ("fvd",), choices, floor_draws=0)
+
+    def score() -> Outcome:
+        return score_folders(request, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
+
+    (found,) = score().results.cells[0].scores
+    assert (found.counts.used, found.counts.too_short) == (2, 1)
+    for name in ("001.npy", "002.npy"):
+        (tmp_path / "gen" / name).unlink()
+    with pytest.raises(ShapeError, match=r"has the 9 frames of a clip: 1 are too short"):
+        score()
+
+
 def test_clips_start_at_the_front_or_at_a_place_of_the_files_own() -> None:
     choice = profile("stylegan-v-2048-128f-subsample8").clip
     assert choice is not None

@@ -105,6 +105,11 @@ class Score(Record):
         default_factory=list,
         description="of a mean: a list a run, the value of each prompt in suite order; None = no video of it",
     )
+    units: list[str] = Field(
+        default_factory=list,
+        description="of folders, where by_prompt has values: the file that each is of, or the caption; empty: the "
+        "suite's prompts",
+    )
     influence: list[list[float | None]] = Field(
         default_factory=list,
         description="of a Frechet metric: a list a run, the derivative of the value by the weight of the run's videos "

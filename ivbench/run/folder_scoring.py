@@ -188,7 +188,17 @@ class _Scoring:
         score = metric.score(evidence, conditions, _SEEDS, failed=sum(counts.values()))
         counts["duplicate_used"] = generated.duplicates
         notes = [*score.notes, *notes, *_of_files("generated", generated)]
-        return score.model_copy(update={"counts": score.counts.model_copy(update=counts), "notes": notes})
+        update: dict[str, Any] = {"counts": score.counts.model_copy(update=counts), "notes": notes}
+        if score.by_prompt:
+            update["units"] = self._units(generated, units, texts)
+        return score.model_copy(update=update)
+
+    def _units(self, found: FolderFeatures, units: Units, texts: Texts | None) -> list[str]:
+        """What a value of its own is of: a caption where videos share one, else a video's file."""
+        if texts is not None and not np.array_equal(units, np.arange(len(found.items))):
+            return list(texts.captions)
+        root = set_folder(self._request.generated)
+        return [item.path.name if item.path == root else item.path.relative_to(root).as_posix() for item in found.items]
 
     def results(self, command: str) -> Results:
         """The whole record."""

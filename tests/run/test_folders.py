@@ -17,6 +17,7 @@ from PIL import Image
 
 from ivbench.config import Profile, Subsets, profile
 from ivbench.errors import ConfigError, MissingFileError, ProtocolError, ShapeError
+from ivbench.report.exports import export
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run import Silent
@@ -118,6 +119,19 @@ def test_features_in_many_blocks_give_the_same(tmp_path: Path, monkeypatch: pyte
     parts = scored(tmp_path).results.cells[0].scores[0]
     assert parts.value == pytest.approx(whole.value, rel=1e-9)
     assert parts.protocol == whole.protocol
+
+
+def test_each_value_says_which_file_it_is_of(tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 4, 0)
+    (tmp_path / "gen" / "broken.mp4").write_bytes(b"nothing")
+    videos(tmp_path / "ref", 4, 1)
+    outcome = scored(tmp_path, ("flicker", "frame_fid"), "frame-probe")
+    flicker, fid = outcome.results.cells[0].scores
+    names = sorted(path.name for path in (tmp_path / "gen").iterdir() if path.name != "broken.mp4")
+    assert (flicker.units, fid.units) == (names, [])
+    assert len(flicker.by_prompt[0]) == len(names)
+    (_, told) = json.loads(export("vbench", [("a", outcome.results)]))[flicker.label]
+    assert [one["video_path"] for one in told] == names
 
 
 def test_broken_files_are_left_out_and_counted(tmp_path: Path) -> None:

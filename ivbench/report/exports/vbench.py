@@ -2,7 +2,8 @@
 
 A dimension is a metric's label, so that no number passes for VBench's own; what was scored under VBench's own choices
 has VBench's name, and behind it the extractor where that is not the profile's or its weights are unverified. A video is
-named as VBench names it, `PROMPT-RUN.mp4`. A metric of all videos together has no entries of single ones.
+named as VBench names it, `PROMPT-RUN.mp4`, and by its own file where files were scored. A metric of all videos together
+has no entries of single ones.
 
 Source: VBench (Huang et al. 2023, 2311.17982), its result files.
 """
@@ -62,7 +63,7 @@ def _dimension(score: Score) -> str:
 def _videos(results: Results, score: Score) -> list[dict[str, Any]]:
     prompts = results.suite.prompts
     return [
-        {"video_path": f"{prompts[place] if prompts else place}-{run}.mp4", "video_results": value}
+        {"video_path": score.units[place] if score.units else f"{prompts[place]}-{run}.mp4", "video_results": value}
         for run, row in enumerate(score.by_prompt)
         for place, value in enumerate(row)
         if value is not None

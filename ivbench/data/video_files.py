@@ -272,7 +272,8 @@ def _read_array(path: Path, limit: int | None) -> Video:
         loaded = np.load(path, mmap_mode="r" if path.suffix.lower() == ".npy" else None, allow_pickle=False)
         array, fps = (loaded, None) if isinstance(loaded, np.ndarray) else _member(path, loaded)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnreadableError(f"{path} cannot be read: {error}. Arrays are read without unpickling.") from None
+        why = str(error).rstrip(".")
+        raise UnreadableError(f"{path} cannot be read: {why}. Arrays are read without unpickling.") from None
     array = array[None] if array.ndim == 3 and array.shape[-1] in (1, 3) else array
     array = array[..., None] if array.ndim == 3 else array
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:

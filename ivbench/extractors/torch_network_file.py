@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ivbench.config import Network, NetworkFile, digest
-from ivbench.errors import ConfigError, DigestError, MissingDependencyError, MissingFileError, ShapeError
+from ivbench.errors import ConfigError, DigestError, IvbenchError, MissingDependencyError, MissingFileError, ShapeError
 from ivbench.extractors.tfhub import TensorFlowProcess
 from ivbench.extractors.torch_network import NetworkExtractor
 from ivbench.extractors.torch_weights import is_torchscript, load_torchscript
@@ -56,7 +56,16 @@ class NetworkFileExtractor(NetworkExtractor):
         self._net = _loaded(path, declared, device)
 
     def _run(self, batch: Tensor) -> Tensor:
-        features = self._net(batch.movedim(1, -1) if self._last else batch)
+        given = batch.movedim(1, -1) if self._last else batch
+        try:
+            features = self._net(given)
+        except IvbenchError:
+            raise
+        except Exception as error:  # the frameworks' errors have no common base but this
+            reason = (str(error) or type(error).__name__).strip().splitlines()[-1][:160].rstrip(".")
+            raise ConfigError(
+                f"{self.name} does not run on {list(given.shape)} float32: {reason}. Correct resize, kind or channels."
+            ) from error
         if not isinstance(features, Tensor) or features.shape != (len(batch), self.dim):
             got = list(features.shape) if isinstance(features, Tensor) else type(features).__name__
             raise ShapeError(f"{self.name} gave {got}, [{len(batch)}, {self.dim}] is declared.")

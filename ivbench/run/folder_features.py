@@ -220,9 +220,24 @@ def _extract(waiting: Sequence[tuple[Item, Video]], extractor: Extractor) -> dic
     else:
         features = [extractor.extract(one[None])[0] for one in frames]
     return {
-        item.digest: (part.reshape(-1, extractor.dim), _shape(video))
+        item.digest: (_rows(part, extractor, len(video.frames)), _shape(video))
         for (item, video), part in zip(waiting, features, strict=True)
     }
+
+
+def _rows(part: Floats, extractor: Extractor, frames: int) -> Floats:
+    """Features of a video as [T, D] (of its frames) or [1, D].
+
+    Raises:
+        ShapeError: the extractor gave others than it says.
+    """
+    wanted = (frames, extractor.dim) if extractor.kind in ("frames", "image_text") else (extractor.dim,)
+    if np.shape(part) != wanted:
+        raise ShapeError(
+            f"{extractor.name} gave features {list(np.shape(part))} of a video of {frames} frames, {list(wanted)} "
+            "expected of its kind and dim."
+        )
+    return part.reshape(-1, extractor.dim)
 
 
 def _shape(video: Video) -> Shape:

@@ -181,8 +181,8 @@ class _Scoring:
             texts, units = self._texts(metric, generated)
         conditions = self._conditions(metric.kind, generated, reference, texts)
         if isinstance(metric, ComparedMetric):
-            conditions, told = self._with_floor(metric, conditions, len(generated.items))
-            notes += told
+            conditions, said = self._with_floor(metric, conditions, len(generated.items))
+            notes += said
         evidence = metric.gather(_batches(generated, metric.kind, units), conditions)
         counts = _failed(generated)
         score = metric.score(evidence, conditions, _SEEDS, failed=sum(counts.values()))

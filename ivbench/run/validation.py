@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ivbench.data.distortions import SPATIAL, TEMPORAL, distort
 from ivbench.data.shapes import combinations, draw_scene, render, to_uint8
-from ivbench.errors import ConfigError, ShapeError
+from ivbench.errors import ConfigError, ShapeError, UnreadableError
 from ivbench.extractors import Extractor, ManyExtractor
 from ivbench.metrics import ComparedMetric, Conditions
 from ivbench.run.folder_extraction import Extraction
@@ -67,7 +67,7 @@ def validate_metric(
     if not isinstance(metric, ComparedMetric):
         raise ConfigError(f"{name} does not compare two sets of videos. Name one that does, such as fvd or kid.")
     extractor = extraction.extractor(metric.kind)
-    clips = _shapes() if data == SHAPES else _read(Path(data), extraction)
+    clips = _shapes() if data == SHAPES else _read(Path(data), extraction, reporter)
     if len(clips) < 4:
         raise ShapeError(f"{data} has {len(clips)} videos that can be used, at least 4 are needed.")
     half = len(clips) // 2
@@ -92,10 +92,20 @@ def validate_metric(
     return floor, responses
 
 
-def _read(folder: Path, extraction: Extraction) -> list[Frames]:
-    items = find_items(folder, extraction.profile.order)
-    found = (read_clip(item, extraction.profile.clip, is_reference=True) for item in items)
-    return [video.frames for video in found if video is not None]
+def _read(folder: Path, extraction: Extraction, reporter: Reporter) -> list[Frames]:
+    """The videos that can be used; of the others it is said why, and how many are too short."""
+    found, short = [], 0
+    for item in find_items(folder, extraction.profile.order):
+        try:
+            video = read_clip(item, extraction.profile.clip, is_reference=True)
+        except (UnreadableError, ShapeError) as error:
+            reporter.say(f"left out: {error}")
+            continue
+        short += video is None
+        found += [] if video is None else [video.frames]
+    if short:
+        reporter.say(f"left out: {short} videos are too short for a clip")
+    return found
 
 
 def _shapes() -> list[Frames]:

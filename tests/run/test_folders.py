@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from ivbench.config import Profile, Subsets, profile
-from ivbench.errors import ConfigError, MissingFileError, ProtocolError, ShapeError
+from ivbench.errors import ConfigError, MissingFileError, ProtocolError, ShapeError, UnreadableError
+from ivbench.metrics.statistics_files import read_statistics
 from ivbench.report.exports import export
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
@@ -383,6 +384,9 @@ def test_other_tools_statistics_are_read_and_said_to_be_taken_on_trust(tmp_path:
     assert score.value == pytest.approx(direct.value, rel=1e-6)
     assert score.counts.reference is None
     assert any("taken on trust" in note for note in score.notes)
+    np.savez(tmp_path / "odd.npz", mu=np.zeros(3), sigma=np.eye(3), made="{")
+    with pytest.raises(UnreadableError, match="no JSON object"):
+        read_statistics(tmp_path / "odd.npz", 1)
     np.savez(tmp_path / "bad.npz", mu=np.zeros(3), sigma=np.eye(4))
     with pytest.raises(ShapeError, match="mu is"):
         score_folders(

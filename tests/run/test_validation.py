@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ivbench.cli.main import main
-from ivbench.config import profile
+from ivbench.config import ClipChoice, profile
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.results.store import Store
 from ivbench.run import Silent
@@ -61,6 +61,25 @@ def test_the_command_writes_table_and_figure(
     write_videos(tmp_path / "few", list(draw.integers(0, 256, (3, 8, 24, 40, 3), dtype=np.uint8)))
     with pytest.raises(ShapeError, match="at least 4 are needed"):
         validate_metric("fvd", tmp_path / "few", extraction(tmp_path, "video-probe"), Silent())
+
+
+def test_broken_and_short_videos_are_left_out_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw = np.random.default_rng(0)
+    whole = list(draw.integers(0, 256, (6, 8, 24, 40, 3), dtype=np.uint8))
+    write_videos(tmp_path / "data", [*whole, whole[0][:5]])
+    (tmp_path / "data" / "broken.gif").write_bytes(b"nothing")
+    chosen = profile("ivbench").model_copy(update={"clip": ClipChoice(frames=8)})
+    told = Extraction(Choices(chosen, {}, "video-probe"), Store(tmp_path / "store"), Silent())
+    reporter = Silent()
+    said: list[str] = []
+    monkeypatch.setattr(reporter, "say", said.append)
+    found = module._read(tmp_path / "data", told, reporter)
+    assert len(found) == len(whole)
+    assert len(said) == 2
+    assert "broken.gif" in said[0]
+    assert said[1] == "left out: 1 videos are too short for a clip"
 
 
 @pytest.mark.parametrize("name", ["precision", "flicker"])

@@ -13,6 +13,15 @@ class MeanColour:
         return videos.mean((2, 3), dtype=np.float32)
 
 
+class Wrong(MeanColour):
+    """Gives two numbers a frame and says three."""
+
+    digest = "b" * 64
+
+    def extract(self, videos: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return super().extract(videos)[..., :2]
+
+
 def make() -> MeanColour:
     return MeanColour()
 

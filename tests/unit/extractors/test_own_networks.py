@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,8 @@ def test_an_onnx_file_with_channels_last(tmp_path: Path) -> None:
     np.testing.assert_allclose(extractor.extract(VIDEOS), frames_of(VIDEOS), rtol=1e-5)
     with pytest.raises(ConfigError, match=r'has no "logits"\. It has: means'):
         named_extractor(declared(tmp_path, **last, output="logits"))
+    with pytest.raises(ConfigError, match=r"does not run on \[6, 3, 10, 12\] float32: .*Correct resize, kind or"):
+        named_extractor(declared(tmp_path, file="net.onnx", dim=3)).extract(VIDEOS)
     (tmp_path / "net.onnx").write_bytes(b"no graph")
     with pytest.raises(ConfigError, match="no ONNX file that loads"):
         named_extractor(declared(tmp_path, **last))
@@ -140,6 +143,11 @@ def test_python_objects_are_extractors_and_score_folders(tmp_path: Path) -> None
         score = found.results.cells[0].scores[0]
         assert score.value == pytest.approx(0, abs=1e-6)
         assert "mean-colour" in score.label
+    wrong_shape = replace(request, choices=Choices(profile("ivbench"), {}, f"{OBJECTS}Wrong"))
+    with pytest.raises(
+        ShapeError, match=r"mean-colour gave features \[3, 2\] of a video of 3 frames, \[3, 3\] expected"
+    ):
+        score_folders(wrong_shape, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
     for wrong in ("Nothing", "VIDEOS"):
         with pytest.raises(ConfigError, match=r"is no extractor|cannot be imported"):
             named_extractor(OBJECTS + wrong)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ivbench.results.store import Store
     from ivbench.run import Reporter
     from ivbench.run.folder_scoring import FolderRequest
+    from ivbench.run.rescoring_folders import Contents
 
 __all__ = ["explained"]
 
@@ -78,6 +79,7 @@ def _of_folders(results: Pair, made: tuple[RecordedFolders, RecordedFolders], st
     from ivbench.cli.session import default_store
     from ivbench.results.store import Store
     from ivbench.run import RichReporter
+    from ivbench.run.rescoring_folders import Contents
 
     old, new = made
     if not set(old.request.metrics) & set(new.request.metrics):
@@ -85,26 +87,32 @@ def _of_folders(results: Pair, made: tuple[RecordedFolders, RecordedFolders], st
         raise ConfigError("the files share no metric: old has {}, new has {}.".format(*had))
     reporter = RichReporter(Console(stderr=True))
     with reporter.shown():
-        kept = Store(store or new.store or default_store(), on_problem=reporter.say)
+        kept, contents = Store(store or new.store or default_store(), on_problem=reporter.say), Contents()
         return explain(
-            _folder_sides(results[0], old.request, new.request, kept, reporter),
-            _folder_sides(results[1], new.request, old.request, kept, reporter),
+            _folder_sides(results[0], old.request, new.request, contents, kept, reporter),
+            _folder_sides(results[1], new.request, old.request, contents, kept, reporter),
         )
 
 
 def _folder_sides(
-    results: Results, request: FolderRequest, other: FolderRequest, store: Store, reporter: Reporter
+    results: Results,
+    request: FolderRequest,
+    other: FolderRequest,
+    contents: Contents,
+    store: Store,
+    reporter: Reporter,
 ) -> list[Side]:
     """The numbers of one file that the other has too."""
     from ivbench.check import FolderSide
-    from ivbench.run.rescoring_folders import folder_choices, rescored_folders, videos_in_words
+    from ivbench.run.rescoring_folders import folder_choices, rescored_folders
 
-    videos = videos_in_words(request.generated)
+    videos = contents.videos(request.generated)
 
     def side(cell: str, score: Score) -> Side:
         def rescore(choices: Choices) -> Score:
-            return rescored_folders(choices, request, score.metric, store, reporter)
+            return rescored_folders(choices, request, score.metric, contents, store, reporter)
 
-        return FolderSide(cell, score, folder_choices(request, score.metric, other), videos, rescore)
+        own = folder_choices(request, score.metric, other, contents)
+        return FolderSide(cell, score, own, videos, rescore)
 
     return [side(cell.label, score) for cell in results.cells for score in cell.scores if score.metric in other.metrics]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ivbench import registry
-from ivbench.config import ClipChoice, Profile, digest
+from ivbench.config import ClipChoice, Order, Profile, digest
 from ivbench.data.video_files import other_kinds
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.extractors import Extractor, find_weights
@@ -53,13 +53,20 @@ class Extraction:
         choices: which extractors.
         store: where features are kept.
         reporter: told of progress, and of files that are left out.
+        find: gives the videos of a folder in an order.
     """
 
-    def __init__(self, choices: Choices, store: Store, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        choices: Choices,
+        store: Store,
+        reporter: Reporter,
+        find: Callable[[Path, Order], list[Item]] = find_items,
+    ) -> None:
         _require_device(choices.device)
         self.profile = choices.profile
         self.store = store
-        self._choices, self._reporter = choices, reporter
+        self._choices, self._reporter, self._find = choices, reporter, find
         self._extractors: dict[ExtractorKind, Extractor] = {}
         self._items: dict[Path, list[Item]] = {}
         self._features: dict[tuple[ExtractorKind, Path, bool], FolderFeatures] = {}
@@ -76,7 +83,7 @@ class Extraction:
             MissingFileError: no such folder, or nothing in it.
         """
         if folder not in self._items:
-            self._items[folder] = find_items(folder, self.profile.order)
+            self._items[folder] = self._find(folder, self.profile.order)
             for kind, count in other_kinds(folder).items():
                 self._reporter.say(f"passed over: {count} {kind} of {folder}, which are not read. Convert them.")
 

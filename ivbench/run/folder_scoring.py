@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench import registry
-from ivbench.config import Profile, digest
+from ivbench.config import Order, Profile, digest
 from ivbench.data.captions import captions_of
 from ivbench.data.unpacked import set_folder
 from ivbench.errors import ConfigError, ProtocolError
@@ -45,6 +45,7 @@ from ivbench.run.environment import describe_environment
 from ivbench.run.folder_extraction import Choices, Extraction, clip_in_words
 from ivbench.run.folder_features import FolderFeatures, blocks
 from ivbench.run.folder_floor import FLOOR_DRAWS, folder_floor
+from ivbench.run.folder_items import Item, find_items
 from ivbench.run.pipeline import RESULTS, TABLE, Outcome, require_folder
 from ivbench.run.progress import Reporter
 
@@ -104,13 +105,21 @@ def score_folders(request: FolderRequest, store: Store, reporter: Reporter, out:
     return Outcome(results, out / RESULTS, scoring.extraction.computed, {})
 
 
-def folder_score(request: FolderRequest, store: Store, reporter: Reporter) -> Score:
+def folder_score(
+    request: FolderRequest, store: Store, reporter: Reporter, find: Callable[[Path, Order], list[Item]] = find_items
+) -> Score:
     """The score of a request's first metric; nothing is written but features into the store.
+
+    Args:
+        request: what to score.
+        store: where features are kept.
+        reporter: told of progress.
+        find: gives the videos of a folder in an order.
 
     Raises:
         IvbenchError: as `score_folders`.
     """
-    scoring = _Scoring(request, Extraction(request.choices, store, reporter))
+    scoring = _Scoring(request, Extraction(request.choices, store, reporter, find))
     return scoring.score(metric_of_folders(request.metrics[0]))
 
 

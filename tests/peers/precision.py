@@ -76,7 +76,7 @@ def page(record: dict[str, Any], conventions: dict[str, Any]) -> str:
     ]
     for row in record["rows"]:
         lines.append(f"| {row['what']} | {row['against']} | {row['difference']:.1e} | {row['reason'] or 'rounding'} |")
-    lines += ["", *_UNVERIFIED, *_CONVENTIONS]
+    lines += ["", *_SCOPE, *_CONVENTIONS]
     for name, row in sorted(conventions.items()):
         command = f"`tests/peers/convention.py {name}`"
         values = f"{row['value']:.6g} | {row['package_value']:.6g} ({row['package']})"
@@ -96,13 +96,13 @@ _CONVENTIONS = [
 ]
 
 
-_UNVERIFIED = [
+_SCOPE = [
     "The package's side begins at the files it reads, which are not always all: see",
-    "[what a folder may hold](how-to-score-folders.md). Images of mode L, LA, P, RGBA, CMYK, 1, of 1 pixel's width, with an",
-    "EXIF turn or a palette's transparency are decoded to the same bytes as in pytorch-fid, torch-fidelity and clean-fid;",
-    "grey of 16 bits is not: they cut it at 255, here it is left out and said. cd-fvd's own reader of video files needs a",
-    "torchvision that reads videos, so its row begins at decoded clips. In captions, OpenAI's and transformers' marks for",
-    "start and end (`<|endoftext|>`) are words here.",
+    "[what a folder may hold](how-to-score-folders.md). Images of mode L, LA, P, RGBA, CMYK, 1, of 1 pixel's width, with",
+    "an EXIF turn or a palette's transparency are decoded to the same bytes as in pytorch-fid, torch-fidelity and",
+    "clean-fid; grey of 16 bits is not: they cut it at 255, here it is left out and said. cd-fvd's own reader of video",
+    "files needs a torchvision that reads videos, so its row begins at decoded clips. In captions, OpenAI's and",
+    "transformers' marks for start and end (`<|endoftext|>`) are words here.",
     "",
     "Profiles without a row here follow a description or a source, and are marked unverified in every result: see",
     "`ivbench metric list`.",

@@ -15,14 +15,14 @@ import pytest
 pytest.importorskip("torch")
 
 from ivbench.cli.main import main
-from ivbench.config import differing_choices, profile, profile_between
+from ivbench.config import differing_choices, file_digest, profile, profile_between
 from ivbench.errors import MissingFileError
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run import Silent
 from ivbench.run.folder_extraction import Choices
 from ivbench.run.folder_scoring import FolderRequest, folder_score
-from ivbench.run.rescoring_folders import folder_choices, rescored_folders, videos_in_words
+from ivbench.run.rescoring_folders import Contents, folder_choices, rescored_folders
 from tests.peers.material import i3d_file, inception_file, stylegan_file, write_images, write_videos
 
 
@@ -63,6 +63,7 @@ def steps(folder: Path, old: str, new: str) -> list[dict[str, Any]]:
 
 
 IMAGES = ("--generated", "gen", "--reference", "ref", "--weights", "inception=inception.pth")
+METRICS = ("frame_fid", "kid")
 VIDEOS = ("--generated", "gen-videos", "--reference", "ref-videos", "--metrics", "fvd")
 
 
@@ -181,21 +182,55 @@ def test_files_without_a_common_metric_say_which_they_have(folder: Path, capsys:
 
 def test_other_names_of_equal_files_are_other_videos(folder: Path) -> None:
     """Captions go by names, and so does what the first videos are."""
-    before = videos_in_words(folder / "gen")
+    before = Contents().videos(folder / "gen")
     shutil.copytree(folder / "gen", folder / "swapped" / "gen")
     first, second, *_ = sorted((folder / "swapped" / "gen").iterdir())
     first.rename(first.with_name("kept.png"))
     second.rename(first)
     (first.with_name("kept.png")).rename(second)
-    assert videos_in_words(folder / "swapped" / "gen") != before
-    assert videos_in_words(folder / "gen") == before
+    assert Contents().videos(folder / "swapped" / "gen") != before
+    assert Contents().videos(folder / "gen") == before
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files whose digests were computed, in order."""
+    found: list[Path] = []
+
+    def counted(path: Path) -> str:
+        found.append(path)
+        return file_digest(path)
+
+    for module in ("ivbench.extractors.weights", "ivbench.run.folder_items"):
+        monkeypatch.setattr(f"{module}.file_digest", counted)
+    return found
+
+
+def test_the_choices_of_all_metrics_of_both_files_read_each_file_once(folder: Path, read: list[Path]) -> None:
+    weights = {"inception": folder / "inception.pth"}
+    request = FolderRequest(folder / "gen", folder / "ref", METRICS, Choices(profile("pytorch-fid"), weights))
+    found = Contents()
+    made = [folder_choices(request, metric, request, found) for metric in METRICS for _ in ("old", "new")]
+    assert all(str(one["weights"]).startswith("inception ") for one in made)
+    assert sorted(read) == sorted([*(folder / "ref").iterdir(), folder / "inception.pth"])
+
+
+def test_an_explanation_reads_each_video_once(folder: Path, read: list[Path]) -> None:
+    metrics = ("--metrics", ",".join(METRICS))
+    scored(folder, "one", "--profile", "pytorch-fid", *metrics, *IMAGES)
+    scored(folder, "two", "--profile", "clean-fid", *metrics, *IMAGES)
+    read.clear()
+    assert run(folder, "compare", "one", "two", "--explain") == 0
+    videos = [path.name for path in read if path.suffix == ".png"]
+    expected = [path.name for side in ("gen", "ref") for path in (folder / side).iterdir()]
+    assert sorted(videos) == sorted(expected)
 
 
 def test_weights_that_a_profile_names_itself_have_words_too(folder: Path) -> None:
     def choices(**weights: Path) -> str:
         given = Choices(profile("hessel-clipscore"), weights)
         request = FolderRequest(folder / "gen", None, ("clip_score",), given, "names")
-        return str(folder_choices(request, "clip_score", request)["weights"])
+        return str(folder_choices(request, "clip_score", request, Contents())["weights"])
 
     assert choices() == "the profile's own"
     assert choices(clip=folder / "inception.pth").startswith("clip ")
@@ -218,12 +253,13 @@ def test_explaining_downloads_nothing(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("ivbench.extractors.clip_weights.offline", lambda: False)
     given = Choices(profile("hessel-clipscore"))
     request = FolderRequest(folder / "gen", None, ("clip_score",), given, "names")
-    choices, store = folder_choices(request, "clip_score", request), Store(folder / "store")
+    contents, store = Contents(), Store(folder / "store")
+    choices = folder_choices(request, "clip_score", request, contents)
 
     def score() -> Any:
         if download:
             return folder_score(request, store, Silent())
-        return rescored_folders(choices, request, "clip_score", store, Silent())
+        return rescored_folders(choices, request, "clip_score", contents, store, Silent())
 
     with pytest.raises(MissingFileError, match="are not on this machine"):
         score()

@@ -385,7 +385,7 @@ def test_other_tools_statistics_are_read_and_said_to_be_taken_on_trust(tmp_path:
     assert score.counts.reference is None
     assert any("taken on trust" in note for note in score.notes)
     np.savez(tmp_path / "odd.npz", mu=np.zeros(3), sigma=np.eye(3), made="{")
-    with pytest.raises(UnreadableError, match="no JSON object"):
+    with pytest.raises(UnreadableError, match="says wrongly what made it"):
         read_statistics(tmp_path / "odd.npz", 1)
     np.savez(tmp_path / "bad.npz", mu=np.zeros(3), sigma=np.eye(4))
     with pytest.raises(ShapeError, match="mu is"):

@@ -98,8 +98,8 @@ _CONVENTIONS = [
 
 _SCOPE = [
     "The package's side begins at the files it reads, which are not always all: see",
-    "[what a folder may hold](how-to-score-folders.md). Images of mode L, LA, P, RGBA, CMYK, 1, of 1 pixel's width, with",
-    "an EXIF turn or a palette's transparency are decoded to the same bytes as in pytorch-fid, torch-fidelity and",
+    "[what a folder may hold](how-to-score-folders.md). Images of mode L, LA, P, RGBA, CMYK, 1, of 1 pixel's width,",
+    "with an EXIF turn or a palette's transparency are decoded to the same bytes as in pytorch-fid, torch-fidelity and",
     "clean-fid; grey of 16 bits is not: they cut it at 255, here it is left out and said. cd-fvd's own reader of video",
     "files needs a torchvision that reads videos, so its row begins at decoded clips. In captions, OpenAI's and",
     "transformers' marks for start and end (`<|endoftext|>`) are words here.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -21,6 +22,7 @@ __all__ = [
     "ImageText",
     "Network",
     "Order",
+    "PackageFiles",
     "Profile",
     "ResizeStep",
     "Scale",
@@ -29,6 +31,8 @@ __all__ = [
     "profile_names",
 ]
 
+_TOLD = ("summary", "source", "verified", "package_files")
+"""What is said of a profile and decides no number."""
 Size = Annotated[int, Field(ge=1)]
 Kernel = Literal[
     "torch-bilinear",
@@ -133,6 +137,19 @@ class Subsets(Frozen):
     seed: int = Field(ge=0, description="of numpy's RandomState")
 
 
+class PackageFiles(Frozen):
+    """Which files of a folder the package itself takes. Here all are; where the package's are fewer, it is said."""
+
+    suffixes: tuple[str, ...] = Field(description="without the point")
+    any_case: bool = Field(default=False, description="whether .PNG is taken where png is")
+    below: bool = Field(default=False, description="whether files of subfolders are taken")
+
+    def take(self, path: PurePath) -> bool:
+        """Whether the package takes a file, by its path in the folder."""
+        suffix = path.suffix[1:].lower() if self.any_case else path.suffix[1:]
+        return suffix in self.suffixes and (self.below or len(path.parts) == 1)
+
+
 class Profile(Frozen):
     """A named, versioned preset of choices; a changed choice is a new version."""
 
@@ -141,6 +158,7 @@ class Profile(Frozen):
     summary: str = ""
     source: str = Field(default="", description="what it follows: package and version, or paper")
     verified: str = Field(default="", description="what it was tested against; empty: unverified")
+    package_files: PackageFiles | None = Field(default=None, description="to be told from ours; no choice of a number")
     ddof: Literal[0, 1] = Field(default=1, description="of a Frechet metric's covariances")
     ridge: float = Field(
         default=0.0,
@@ -177,7 +195,7 @@ class Profile(Frozen):
 
     def payload(self) -> dict[str, Any]:
         """Every choice that can change a number, as plain data: for ids of tasks and for protocols."""
-        return self.model_dump(mode="json", exclude_none=True, exclude={"summary", "source", "verified"})
+        return self.model_dump(mode="json", exclude_none=True, exclude=set(_TOLD))
 
     @property
     def prefix(self) -> str:

@@ -40,6 +40,7 @@ __all__ = [
     "Video",
     "by_text",
     "find_videos",
+    "images_in",
     "natural",
     "other_kinds",
     "read_video",
@@ -180,9 +181,13 @@ def _items(folder: Path, root: Path) -> Iterator[Path]:
         yield folder
 
 
+def images_in(folder: Path) -> list[Path]:
+    """The images in a folder itself, hidden ones left out, in no order."""
+    return [path for path in folder.iterdir() if path.suffix.lower() in IMAGES and not path.name.startswith(".")]
+
+
 def _folder_frames(folder: Path, limit: int | None, key: SortKey) -> Iterator[Frames]:
-    names = (path for path in folder.iterdir() if path.suffix.lower() in IMAGES and not path.name.startswith("."))
-    for path in islice(sorted(names, key=key), limit):
+    for path in islice(sorted(images_in(folder), key=key), limit):
         yield from _pillow_frames(path, 1)
 
 

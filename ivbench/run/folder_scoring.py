@@ -46,6 +46,7 @@ from ivbench.run.folder_extraction import Choices, Extraction, clip_in_words
 from ivbench.run.folder_features import FolderFeatures, blocks
 from ivbench.run.folder_floor import FLOOR_DRAWS, folder_floor
 from ivbench.run.folder_items import Item, find_items
+from ivbench.run.package_files import package_note
 from ivbench.run.pipeline import RESULTS, TABLE, Outcome, require_folder
 from ivbench.run.progress import Reporter
 
@@ -196,7 +197,7 @@ class _Scoring:
         counts = _failed(generated)
         score = metric.score(evidence, conditions, _SEEDS, failed=sum(counts.values()))
         counts["duplicate_used"] = generated.duplicates
-        notes = [*score.notes, *notes, *_of_files("generated", generated)]
+        notes = [*score.notes, *notes, *self._of_files("generated", self._request.generated, generated)]
         update: dict[str, Any] = {"counts": score.counts.model_copy(update=counts), "notes": notes}
         if score.by_prompt:
             update["units"] = self._units(generated, units, texts)
@@ -275,7 +276,11 @@ class _Scoring:
         found = self.extraction.features(metric.kind, self._request.reference, is_reference=True)
         parts = (part for _, part in blocks(found, metric.kind))
         prepared = metric.prepare(parts, self.extraction.set_digest(metric.kind, found), len(found.items))
-        return prepared, _of_files("reference", found)
+        return prepared, self._of_files("reference", self._request.reference, found)
+
+    def _of_files(self, side: str, folder: Path, found: FolderFeatures) -> list[str]:
+        """What is to be said of a folder's files, the package's own choice of them included."""
+        return [*_of_files(side, found), *package_note(self.extraction.profile, side, folder, found.items)]
 
     def _with_floor(
         self, metric: ComparedMetric, conditions: Conditions, generated: int

@@ -25,6 +25,7 @@ from ivbench.run import Silent
 from ivbench.run.folder_extraction import Choices, Extraction
 from ivbench.run.folder_items import Item, buckets, clip_of, find_items, read_clip
 from ivbench.run.folder_scoring import FolderRequest, folder_statistics, score_folders
+from ivbench.run.package_files import package_note
 from ivbench.run.pipeline import Outcome
 from tests.peers.material import i3d_file, inception_file, write_images, write_videos
 
@@ -266,6 +267,31 @@ def test_files_of_kinds_that_are_not_read_are_said(tmp_path: Path) -> None:
     told = Silent()
     Extraction(PROBED, Store(tmp_path / "store"), told).find(tmp_path / "a")
     assert [line for line in told.lines if line.startswith("passed over: 1 avif of")] == told.lines
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pytorch-fid", "takes 2 of these 6 generated files"),
+        ("torch-fidelity", "takes 3 of these 6 generated files"),
+        ("clean-fid", "takes 5 of these 6 generated files"),
+        ("cd-fvd-i3d", ""),
+        ("ivbench", ""),
+    ],
+)
+def test_files_that_the_package_would_not_take_are_said(name: str, said: str, tmp_path: Path) -> None:
+    """By `glob("*.png")`, by png, jpg and jpeg in any case, by `glob("**/*.png")` with PNG but not Png."""
+    (tmp_path / "deep").mkdir()
+    for file in ("a.png", "b.PNG", "c.webp", "deep/d.png", "deep/e.png", "f.Png"):
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / file)
+    (tmp_path / "deep" / "notes.txt").write_text("")
+    rule = profile(name)
+    note = " ".join(package_note(rule, "generated", tmp_path, find_items(tmp_path)))
+    assert (said in note) if said else not note
+    for file in ("b.PNG", "c.webp", "f.Png"):
+        (tmp_path / file).unlink()
+    shutil.rmtree(tmp_path / "deep")
+    assert not package_note(rule, "generated", tmp_path, find_items(tmp_path))
 
 
 def run(*arguments: str, folder: Path, name: str = "score") -> subprocess.CompletedProcess[str]:

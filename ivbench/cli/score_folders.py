@@ -50,7 +50,7 @@ class Folders:
 
 
 _PATH = click.Path(path_type=Path)
-_FLOOR_HELP = "Null floor: so many draws of real videos against the other real ones; 0: none."
+_FLOOR_HELP = "So many draws of real videos against the other real ones; 0: no value of real videos."
 _MEMORY_HELP = "For decoding and the networks' batches; features come on top."
 _PICKLE_HELP = "Read statistics from a .pkl (edm2's, StyleGAN's); no code of it runs."
 _OPTIONS = (
@@ -155,9 +155,9 @@ def weights_given(given: Sequence[str]) -> dict[str, Path]:
 def _print(results: Results) -> None:
     scores = results.cells[0].scores
     print_rows(
-        ["metric", "value", "95 % interval", "null floor", "videos", "reference", "protocol"],
+        ["metric", "value", "95 % interval", "real videos", "videos", "reference", "protocol"],
         [_row(score) for score in scores],
-        right=["value", "95 % interval", "null floor", "videos", "reference"],
+        right=["value", "95 % interval", "real videos", "videos", "reference"],
     )
     told = {score.label: _denominator(score.counts) for score in scores}
     if len(set(told.values())) == 1:
@@ -179,5 +179,6 @@ def _row(score: Score) -> list[str]:
     interval = "" if score.interval is None else f"{score.interval.low:.6g} to {score.interval.high:.6g}"
     reference = score.counts.reference
     counts = [str(score.counts.used), "" if reference is None else str(reference)]
-    floor = f"{score.context['null_mean']:.6g}" if "null_mean" in score.context else ""
-    return [score.label, f"{score.value:.7g}{score.unit}", interval, floor, *counts, score.protocol]
+    real = score.context.get("null_mean", score.context.get("ground_truth"))
+    shown = "" if real is None else f"{real:.6g}"
+    return [score.label, f"{score.value:.7g}{score.unit}", interval, shown, *counts, score.protocol]

@@ -15,7 +15,7 @@ from ivbench import registry
 from ivbench.config import Order, Profile, digest
 from ivbench.data.captions import captions_of
 from ivbench.data.unpacked import set_folder
-from ivbench.errors import ConfigError, ProtocolError
+from ivbench.errors import ConfigError, ProtocolError, ShapeError
 from ivbench.extractors import ImageTextExtractor
 from ivbench.metrics import (
     Batch,
@@ -29,6 +29,7 @@ from ivbench.metrics import (
 )
 from ivbench.metrics.base import NO_PROMPTS, ExtractorKind
 from ivbench.metrics.clip_score import CLIPScore
+from ivbench.metrics.mean_metric import MeanMetric
 from ivbench.metrics.pickled_statistics import is_pickle, read_pickled, require_allowed
 from ivbench.metrics.r_precision import RPrecision
 from ivbench.metrics.statistics_files import (
@@ -44,7 +45,7 @@ from ivbench.results.store import Store
 from ivbench.run.environment import describe_environment
 from ivbench.run.folder_extraction import Choices, Extraction, clip_in_words
 from ivbench.run.folder_features import FolderFeatures, blocks
-from ivbench.run.folder_floor import FLOOR_DRAWS, folder_floor
+from ivbench.run.folder_floor import FLOOR_DRAWS, folder_floor, real_value
 from ivbench.run.folder_items import Item, find_items
 from ivbench.run.package_files import package_note
 from ivbench.run.pipeline import RESULTS, TABLE, Outcome, require_folder
@@ -195,7 +196,8 @@ class _Scoring:
             notes += said
         evidence = metric.gather(_batches(generated, metric.kind, units), conditions)
         counts = _failed(generated)
-        score = metric.score(evidence, conditions, _SEEDS, failed=sum(counts.values()))
+        truth = self._truth(metric, conditions, len(generated.items))
+        score = metric.score(evidence, conditions, _SEEDS, failed=sum(counts.values()), context=truth)
         counts["duplicate_used"] = generated.duplicates
         notes = [*score.notes, *notes, *self._of_files("generated", self._request.generated, generated)]
         update: dict[str, Any] = {"counts": score.counts.model_copy(update=counts), "notes": notes}
@@ -294,6 +296,20 @@ class _Scoring:
         if floor is None:
             return conditions, ["the reference has too few videos for a null floor"]
         return replace(conditions, floor=floor), []
+
+    def _truth(self, metric: Metric[Any], conditions: Conditions, generated: int) -> dict[str, float]:
+        """The value of real videos, where a reference folder gives one to a mean over videos."""
+        request = self._request
+        if not isinstance(metric, MeanMetric) or metric.captioned or self._from_file:
+            return {}
+        if not request.floor_draws or request.reference is None:
+            return {}
+        try:
+            real = self.extraction.features(metric.kind, request.reference, is_reference=True)
+        except ShapeError:  # of a measure of time, and the reference holds images: there is nothing beside it
+            return {}
+        found = real_value(metric, conditions, real, generated, request.floor_draws)
+        return {} if found is None else {"ground_truth": found}
 
     def _read(self, metric: Metric[Any], path: Path) -> tuple[Reference, list[str]]:
         ddof = self.extraction.profile.ddof

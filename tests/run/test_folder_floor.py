@@ -10,11 +10,12 @@ import pytest
 from ivbench import registry
 from ivbench.cli.main import main
 from ivbench.metrics import NullFloor
+from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run.folder_features import FolderFeatures, Shape
-from ivbench.run.folder_floor import folder_floor
+from ivbench.run.folder_floor import folder_floor, real_value
 from ivbench.run.folder_items import Item
-from tests.peers.material import write_videos
+from tests.peers.material import write_images, write_videos
 from tests.unit.metrics.cells import conditions
 
 REAL = np.random.default_rng(0).normal(size=(60, 1, 3)).astype(np.float32)
@@ -71,6 +72,36 @@ def test_it_is_kept_and_few_videos_give_none(tmp_path: Path) -> None:
     assert floor(tmp_path, "recall", rows=REAL[:5]) is None
 
 
+@pytest.mark.parametrize(("name", "about"), [("precision", 80.0), ("density", 1.0), ("authenticity", 50.0)])
+def test_means_against_real_videos_have_what_real_ones_score(name: str, about: float) -> None:
+    """Of 60 videos of one distribution: most lie in a ball, in one on the average, half are nearer than its own."""
+    metric = registry.load("metric", name)()
+    chosen = conditions(num_prompts=20, reference=metric.prepare([REAL], "r" * 64, len(REAL)))
+    value = real_value(metric, chosen, features(), 20)
+    assert value == pytest.approx(about, rel=0.3)
+    assert value == real_value(metric, chosen, features(), 20)
+    assert real_value(metric, chosen, features(REAL[:1]), 20) is None
+
+
+def test_a_measure_of_time_has_that_of_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    steps = np.arange(6, dtype=np.uint8)[:, None, None, None]
+    for side, size in (("gen", 3), ("ref", 5)):
+        write_videos(tmp_path / side, [np.broadcast_to(steps * size, (6, 24, 40, 3)).copy()] * 3)
+    asked = ["score", "--generated", str(tmp_path / "gen"), "--reference", str(tmp_path / "ref")]
+    asked += ["--metrics", "flicker", "--out", str(tmp_path / "o"), "--store", str(tmp_path / "s")]
+    assert main(asked) == 0
+    score = read_results(tmp_path / "o" / "results.json").cells[0].scores[0]
+    assert (score.value, score.context["ground_truth"]) == (3.0, 5.0)
+    write_images(tmp_path / "images", [np.zeros((24, 40, 3), np.uint8)] * 2)
+    against_images = [str(tmp_path / "images") if word == str(tmp_path / "ref") else word for word in asked]
+    assert main(against_images) == 0
+    capsys.readouterr()
+    assert main([*against_images[:1], "--generated", str(tmp_path / "images"), *against_images[5:]]) == 2
+    assert "is an image or too short for this metric: 2 are" in capsys.readouterr().err
+    assert main([*asked, "--floor-draws", "0"]) == 0
+    assert "ground_truth" not in read_results(tmp_path / "o" / "results.json").cells[0].scores[0].context
+
+
 def test_the_command_prints_it_beside_the_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draw = np.random.default_rng(0)
     for side in ("gen", "ref"):
@@ -79,7 +110,7 @@ def test_the_command_prints_it_beside_the_value(tmp_path: Path, capsys: pytest.C
     asked += ["--extractor", "video-probe", "--out", str(tmp_path / "o"), "--store", str(tmp_path / "s")]
     assert main(asked) == 0
     shown = capsys.readouterr().out
-    assert "null floor" in shown
+    assert "real videos" in shown
     assert "drawn with 3 clips against 3, this value with 6 against 6" in " ".join(shown.split())
     assert main([*asked, "--floor-draws", "0"]) == 0
     assert "drawn with" not in capsys.readouterr().out

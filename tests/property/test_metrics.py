@@ -29,6 +29,18 @@ def test_merged_parts_are_the_whole(seed: int, cuts: list[int]) -> None:
     np.testing.assert_allclose(parts.scatter, whole.scatter, rtol=1e-9, atol=1e-9)
 
 
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.lists(st.integers(0, 60), min_size=2, max_size=2), st.sampled_from([2, 3, 24]))
+def test_merging_is_associative_and_commutative_within_1e_12(seed: int, cuts: list[int], dim: int) -> None:
+    """Shards and machines may be merged in any order; few rows (kept as rows) and many (as a scatter) alike."""
+    a, b, c = (GaussianStatistics.of(part) for part in np.split(rows(seed, 60, dim), sorted(cuts)))
+    one = a.merge(b).merge(c)
+    for other in (a.merge(b.merge(c)), c.merge(a).merge(b)):
+        assert other.n == one.n == 60
+        np.testing.assert_allclose(other.mean, one.mean, rtol=0, atol=1e-12 * np.abs(one.mean).max())
+        np.testing.assert_allclose(other.scatter, one.scatter, rtol=0, atol=1e-12 * np.trace(one.scatter))
+
+
 @settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_the_order_of_rows_does_not_matter(seed: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ivbench.cli.console import print_rows
-from ivbench.errors import ConfigError
+from ivbench.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from ivbench.results.schema import Counts, Results, Score
@@ -141,13 +141,17 @@ def weights_given(given: Sequence[str]) -> dict[str, Path]:
     """What `--weights` says: network -> file.
 
     Raises:
-        ConfigError: an entry is no NETWORK=FILE.
+        ConfigError: an entry is no NETWORK=FILE, or there is no such network.
     """
-    found = {}
+    from ivbench.extractors.weights import manifest
+
+    found, known = {}, [*manifest(), "clip"]
     for text in given:
         network, separator, path = text.partition("=")
         if not separator or not network or not path:
             raise ConfigError(f'--weights got "{text}". NETWORK=FILE is expected, such as inception=inception.pth.')
+        if network not in known:
+            raise ConfigError(f'--weights: no network is called "{network}".{did_you_mean(network, known)}')
         found[network] = Path(path).expanduser()
     return found
 

@@ -84,7 +84,7 @@ def real_value(
         draws: of the part; seeded.
 
     Returns:
-        The mean over the draws, or None where the videos are too few for this metric.
+        The mean over the draws, or None without draws or where the videos are too few for this metric.
     """
     places = list(range(len(real.items)))
     if not metric.compares:
@@ -100,7 +100,7 @@ def real_value(
             values.append(_mean_of(metric, replace(conditions, reference=reference), real, sorted(order[:count])))
         except (ShapeError, ValueError):  # too few for neighbours, or none
             return None
-    return float(np.mean(values))
+    return float(np.mean(values)) if values else None
 
 
 def _mean_of(metric: MeanMetric, conditions: Conditions, real: FolderFeatures, places: list[int]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ivbench import registry
 from ivbench.config import Order, Profile, digest
-from ivbench.data.captions import captions_of
+from ivbench.data.captions import FROM_NAMES, captions_of, entries
 from ivbench.data.unpacked import set_folder
 from ivbench.errors import ConfigError, ProtocolError, ShapeError
 from ivbench.extractors import ImageTextExtractor
@@ -249,6 +250,8 @@ class _Scoring:
                 raise ConfigError(f"{metric.name} compares with real videos, got none. Give --reference.")
             if metric.captioned and self._request.captions is None:
                 raise ConfigError(f'{metric.name} needs captions, got none. Give --captions FILE, or "names".')
+        if self._request.captions not in (None, FROM_NAMES):
+            deque(entries(Path(str(self._request.captions))), maxlen=0)  # a file that can't be read is said at once
 
     def _texts(self, metric: Metric[Any], found: FolderFeatures) -> tuple[Texts, Units]:
         """Embedded captions, and which each video has. A caption is one unit, but under a package's own CLIP score."""

@@ -342,6 +342,8 @@ def test_two_results_are_compared_and_reported(tmp_path: Path) -> None:
         (["--generated", "gen", "--reference", "none", "--extractor", "video-probe"], "none is not there"),
         (["--generated", "gen", "--reference", "ref", "--profile", "clean-fit"], 'Did you mean "clean-fid"?'),
         (["--generated", "gen", "--reference", "ref", "--weights", "x"], "NETWORK=FILE is expected"),
+        (["--generated", "gen", "--reference", "ref", "--weights", "inceptoin=x"], 'Did you mean "inception"?'),
+        (["--generated", "gen", "--metrics", "clip_score", "--captions", "no.csv"], "no.csv is not there"),
         (["--generated", "gen", "--reference", "ref", "--metrics", "fdv"], 'Did you mean "fvd"?'),
         (["--generated", "gen", "--reference", "ref"], 'profile "ivbench" says nothing of metrics on frames'),
         (["--generated", "gen", "--reference", "ref", "--device", "cuda:99"], 'device "cuda:99" cannot be used'),

@@ -33,6 +33,8 @@ _CONTEXT_WORDS = {
     "null_mean": "null floor, mean",
     "null_q05": "null floor, 5 % quantile",
     "null_q95": "null floor, 95 % quantile",
+    "ground_truth": "real videos",
+    "subset_std": "standard deviation over subsets",
 }
 
 
@@ -357,7 +359,8 @@ def _context(results: Results, metric: Metric) -> dict[str, tuple[float, float]]
     scores = [score_of(cell.scores, metric) for cell in results.cells]
     contexts = [score.context for score in scores if score is not None]
     keys = [key for key in (contexts[0] if contexts else {}) if all(key in each for each in contexts)]
-    spans = {key: [each[key] for each in contexts] for key in keys if key != "ground_truth"}
+    has_row = bool(results.ground_truth)  # suites' ground truth has a row of its own
+    spans = {key: [each[key] for each in contexts] for key in keys if not (key == "ground_truth" and has_row)}
     return {key: (min(values), max(values)) for key, values in spans.items()}
 
 

@@ -92,6 +92,8 @@ def test_a_measure_of_time_has_that_of_the_reference(tmp_path: Path, capsys: pyt
     assert main(asked) == 0
     score = read_results(tmp_path / "o" / "results.json").cells[0].scores[0]
     assert (score.value, score.context["ground_truth"]) == (3.0, 5.0)
+    assert main(["report", str(tmp_path / "o"), "--no-open"]) == 0
+    assert "real videos" in (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
     write_images(tmp_path / "images", [np.zeros((24, 40, 3), np.uint8)] * 2)
     against_images = [str(tmp_path / "images") if word == str(tmp_path / "ref") else word for word in asked]
     assert main(against_images) == 0

@@ -42,6 +42,7 @@ class ComparedEvidence(Evidence):
         pooled: value of all runs together.
         runs: [R] value of each run, NaN where it has too few rows.
         influence: of each run's part of each group of prompts on the pooled value.
+        spread: standard deviation of the pooled value's subsets; NaN: it has none.
     """
 
     counted: Integers
@@ -49,6 +50,7 @@ class ComparedEvidence(Evidence):
     pooled: float
     runs: Array
     influence: Influence
+    spread: float = np.nan
 
     @property
     def videos(self) -> Integers:
@@ -65,6 +67,7 @@ class ComparedEvidence(Evidence):
             "first": self.influence.first,
             "interaction": np.array(self.influence.interaction),
             "curvature": np.array(self.influence.curvature),
+            "spread": np.array(self.spread),
         }
 
 
@@ -108,6 +111,7 @@ class ComparedMetric(Metric[ComparedEvidence]):
             float(arrays["pooled"]),
             arrays["runs"].astype(np.float64),
             Influence(arrays["first"].astype(np.float64), float(arrays["interaction"]), float(arrays["curvature"])),
+            float(arrays["spread"]) if "spread" in arrays else np.nan,
         )
 
     def score(
@@ -130,7 +134,7 @@ class ComparedMetric(Metric[ComparedEvidence]):
             run_scores(seeds, evidence.runs),
             interval,
             counts,
-            {**self._beside(conditions.floor), **(context or {})},
+            {**self._beside(conditions.floor), **_spread(evidence), **(context or {})},
             decisive and interval is not None,
             notes,
         )
@@ -189,3 +193,7 @@ class ComparedMetric(Metric[ComparedEvidence]):
             f"the null floor was drawn with {floor.count} clips against {floor.reference_count}, "
             f"this value with {used} against {count}"
         ]
+
+
+def _spread(evidence: ComparedEvidence) -> dict[str, float]:
+    return {} if np.isnan(evidence.spread) else {"subset_std": evidence.spread}

@@ -18,7 +18,7 @@ from ivbench.metrics.protocol import Scalar
 from ivbench.metrics.row_metric import RowMetric
 from ivbench.metrics.statistics import Array, finite_features
 
-__all__ = ["KID", "complete_kid", "cubic_kernel", "subset_kid"]
+__all__ = ["KID", "complete_kid", "cubic_kernel", "subset_kid", "subset_kids"]
 
 
 def cubic_kernel(a: Array, b: Array) -> Array:
@@ -51,12 +51,20 @@ def complete_kid(generated: Array, reference: Array) -> float:
 
 
 def subset_kid(generated: Array, reference: Array, subsets: Subsets) -> float:
-    """The mean of unbiased estimates from random subsets of both sides, as torch-fidelity draws them.
+    """The mean of `subset_kids`."""
+    return float(subset_kids(generated, reference, subsets).mean())
+
+
+def subset_kids(generated: Array, reference: Array, subsets: Subsets) -> Array:
+    """Unbiased estimates from random subsets of both sides, as torch-fidelity draws them.
 
     Args:
         generated: [n, D] float64.
         reference: [m, D] float64.
         subsets: how many, of how many rows, and the seed.
+
+    Returns:
+        [number] float64.
 
     Raises:
         ShapeError: fewer rows than a subset has.
@@ -71,7 +79,7 @@ def subset_kid(generated: Array, reference: Array, subsets: Subsets) -> float:
     for _ in range(subsets.number):
         sides = [rows[draw.choice(len(rows), subsets.size, replace=False)] for rows in (generated, reference)]
         values.append(complete_kid(*sides))
-    return float(np.mean(values))
+    return np.array(values)
 
 
 class KID(RowMetric):
@@ -92,6 +100,16 @@ class KID(RowMetric):
             return lambda rows: subset_kid(finite_features(rows), reference, chosen)
         prepared = Discrepancy(reference, cubic_kernel, unbiased=True)
         return lambda rows: prepared.of(finite_features(rows))
+
+    def pooled(
+        self, features: Array, value_of: Callable[[NDArray[np.floating]], float], conditions: Conditions
+    ) -> tuple[float, float]:
+        """With subsets their standard deviation too, as torch-fidelity gives it (divided by their number)."""
+        chosen = conditions.profile.kid
+        if chosen is None:
+            return super().pooled(features, value_of, conditions)
+        values = subset_kids(finite_features(features), self._reference_rows(conditions), chosen)
+        return float(values.mean()), float(values.std())
 
     def influence(self, rows: Array, member: Integers, parts: tuple[int, int], conditions: Conditions) -> Influence:
         """Of the complete estimate, whatever the profile names: subsets estimate the same."""

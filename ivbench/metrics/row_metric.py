@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivbench.errors import ShapeError
 from ivbench.metrics.base import Batch, Conditions
@@ -34,6 +35,12 @@ class RowMetric(ComparedMetric):
             conditions: with the reference.
         """
 
+    def pooled(
+        self, features: Array, value_of: Callable[[NDArray[np.floating]], float], conditions: Conditions
+    ) -> tuple[float, float]:
+        """The value of all rows [N, D], and its standard deviation over the metric's subsets; NaN: it has none."""
+        return value_of(features), np.nan
+
     def gather(self, batches: Iterable[Batch], conditions: Conditions) -> ComparedEvidence:
         """Collect one cell's features, measure, and weigh groups of videos."""
         group_of = group_of_prompts(conditions.num_prompts)
@@ -59,8 +66,10 @@ class RowMetric(ComparedMetric):
         groups, places = int(group_of.max()) + 1, {run: place for place, run in enumerate(sorted(videos))}
         member = np.concatenate([places[run] * groups + group for run, group, _ in parts])
         of_run = [features[member // groups == place] for place in range(len(places))]
-        runs = [value_of(rows) if len(rows) >= self.fewest_rows else np.nan for rows in of_run]
-        pooled = runs[0] if len(runs) == 1 else value_of(features)
+        pooled, spread = self.pooled(features, value_of, conditions)
+        runs = [pooled]
+        if len(of_run) > 1:
+            runs = [value_of(rows) if len(rows) >= self.fewest_rows else np.nan for rows in of_run]
         influence = self.influence(features, member, (len(places), groups), conditions)
         counted = np.array([videos[run] for run in sorted(videos)], np.int64)
-        return ComparedEvidence(counted, features.shape[1], pooled, np.array(runs), influence)
+        return ComparedEvidence(counted, features.shape[1], pooled, np.array(runs), influence, spread)

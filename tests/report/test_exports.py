@@ -251,7 +251,7 @@ def test_torch_fidelity_has_its_keys_and_says_whose_numbers_they_are(results: Re
     cell = results.cells[0]
     probed = next(score for score in cell.scores if score.metric == "frame_fid")
     fid = probed.model_copy(update={"label": "frame FID"})
-    kid = fid.model_copy(update={"metric": "kid", "value": 0.0125})
+    kid = fid.model_copy(update={"metric": "kid", "value": 0.0125, "context": {"subset_std": 0.003}})
     recall = fid.model_copy(update={"metric": "recall", "value": 37.5, "unit": "%"})
     others = [score for score in cell.scores if score.metric != "frame_fid"]
     one = cell.model_copy(update={"scores": [fid, kid, recall, *others]})
@@ -260,6 +260,7 @@ def test_torch_fidelity_has_its_keys_and_says_whose_numbers_they_are(results: Re
     assert content == {
         "frechet_inception_distance": fid.value,
         "kernel_inception_distance_mean": 0.0125,
+        "kernel_inception_distance_std": 0.003,
         "recall": 0.375,
     }
     assert told["recall"] == {"label": recall.label, "protocol": recall.protocol}

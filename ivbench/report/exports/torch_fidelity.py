@@ -2,8 +2,8 @@
 
 A key is torch-fidelity's own where a network with its published weights saw the frames; behind it stands any other
 extractor, as in the label, so that no probe's number passes for FID. Beside the numbers `ivbench` says label and
-protocol of each. What torch-fidelity computes of more than is recorded has no key: the spread over KID's subsets, the
-F-score.
+protocol of each. KID's spread over subsets is there under a profile with subsets. The F-score is not recorded and has no
+key.
 
 Source: the keys of toshas/torch-fidelity 0.4.0.
 """
@@ -59,7 +59,11 @@ def _keys(cell: Cell) -> dict[str, Any]:
             )
         scores[key] = score
     told = {key: {"label": score.label, "protocol": score.protocol} for key, score in scores.items()}
-    return {**{key: _as_theirs(score) for key, score in scores.items()}, "ivbench": told}
+    found: dict[str, Any] = {key: _as_theirs(score) for key, score in scores.items()}
+    for key, score in scores.items():
+        if "subset_std" in score.context:
+            found[key.replace("_mean", "_std", 1)] = score.context["subset_std"]
+    return {**found, "ivbench": told}
 
 
 def _key(score: Score) -> str:

@@ -9,7 +9,7 @@ from ivbench.config import Subsets, profile
 from ivbench.errors import ConfigError, ShapeError
 from ivbench.metrics import Batch, GaussianStatistics, Reference
 from ivbench.metrics.discrepancy import Discrepancy
-from ivbench.metrics.kid import KID, complete_kid, cubic_kernel, subset_kid
+from ivbench.metrics.kid import KID, complete_kid, cubic_kernel, subset_kid, subset_kids
 from tests.unit.metrics.cells import conditions
 
 DRAW = np.random.default_rng(0)
@@ -109,7 +109,12 @@ def test_a_score_has_value_interval_and_protocol() -> None:
     assert score.fields["estimator"] == "all pairs"
     back = metric.restore(evidence.to_arrays())
     assert metric.score(back, chosen, [0]) == score
-    other = scored(subsets=Subsets(number=5, size=20, seed=3))[3]
+    assert "subset_std" not in score.context
+    subsets = Subsets(number=5, size=20, seed=3)
+    metric, chosen, evidence, other, _ = scored(subsets=subsets)
+    values = subset_kids(rows(60), np.asarray(metric._reference_rows(chosen)), subsets)
+    assert (other.value, other.context["subset_std"]) == (pytest.approx(values.mean()), pytest.approx(values.std()))
+    assert metric.score(metric.restore(evidence.to_arrays()), chosen, [0]) == other
     assert other.protocol != score.protocol
     assert other.value != score.value
 

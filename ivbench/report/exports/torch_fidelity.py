@@ -2,8 +2,7 @@
 
 A key is torch-fidelity's own where a network with its published weights saw the frames; behind it stands any other
 extractor, as in the label, so that no probe's number passes for FID. Beside the numbers `ivbench` says label and
-protocol of each. KID's spread over subsets is there under a profile with subsets. The F-score is not recorded and has no
-key.
+protocol of each. KID's spread over subsets is there under a profile with subsets; the F-score is not recorded.
 
 Source: the keys of toshas/torch-fidelity 0.4.0.
 """

@@ -151,7 +151,7 @@ def _page(template: str, sources: list[Source], pairs: list[PromptPair], own: di
             sources=sources,
             gallery=gallery(sources),
             pairs=prompt_data(pairs) if pairs else None,
-            stages=[(source, cell_stages(source)) for source in sources],
+            stages=[(source, cell_stages(source)) for source in sources if not source.results.of_folders],
             parities=[(source, found) for source in sources if (found := parity_of(source)) is not None],
             blocks=blocks(sources),
             **_charts(sources),

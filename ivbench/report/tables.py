@@ -196,16 +196,18 @@ def main_table(results: Results) -> MainTable:
             link = "" if score is None else anchor(0, places[score.metric, score.protocol], number_ - 1)
             scores += [replace(entry, anchor=link), *beside.entries(cell.published, metric, digits[metric])]
         costs = [*_cost_entries(cell), *beside.seconds(cell.published)]
+        entries = [*_setting_entries(cell, varying), *scores, *costs]
         problem = cell.problem if not cell.scores else ""
-        return Row(number_, cell.label, [*_setting_entries(cell, varying), *scores, *costs], problem)
+        return Row(number_, cell.label, scores if results.of_folders else entries, problem)
 
     rows = [row(index, cell) for index, cell in enumerate(results.cells, 1)]
-    references = _references(results, found, digits, notes, beside, before=2 + len(varying))
+    settings = _setting_columns(results, varying)
+    references = _references(results, found, digits, notes, beside, before=len(settings))
     common = [
         (words(key), _shared(results, key)) for key in keys if key not in varying and not _said_by_w(results, key)
     ]
     scores = [column for metric in found for column in (_score_column(metric), *beside.columns(metric))]
-    columns = [*_setting_columns(results, varying), *scores, *_COST_COLUMNS, *beside.seconds_column()]
+    columns = [*settings, *scores, *_cost_columns(results), *beside.seconds_column()]
     marks = any(ties.values())
     return MainTable(columns, rows, references, notes.texts, common, _level(results), marks, beside.sources)
 
@@ -244,6 +246,10 @@ _COST_COLUMNS = (
 )
 
 
+def _cost_columns(results: Results) -> Sequence[Column]:
+    return () if results.of_folders else _COST_COLUMNS
+
+
 def _setting_keys(results: Results) -> list[str]:
     keys = dict.fromkeys(key for cell in results.cells for key in cell.settings)
     return [key for key in keys if key not in _GUIDANCE_KEYS]
@@ -270,6 +276,8 @@ def _shared(results: Results, key: str) -> str:
 
 
 def _setting_columns(results: Results, varying: list[str]) -> list[Column]:
+    if results.of_folders:
+        return []
     guidance = [Column("w", "weight"), Column("g", "1 + w")]
     texts = {key for cell in results.cells for key, value in cell.settings.items() if isinstance(value, str | bool)}
     return [*guidance, *(Column(words(key), numeric=key not in texts) for key in varying)]
@@ -323,7 +331,7 @@ def _references(
     results: Results, found: list[Metric], digits: dict[Metric, int], notes: _Notes, beside: _Beside, before: int
 ) -> list[Row]:
     """Rows below the cells: every other row's fields stay empty where the reference has no such number."""
-    after, places = len(_COST_COLUMNS) + len(beside.seconds_column()), _places(results)
+    after, places = len(_cost_columns(results)) + len(beside.seconds_column()), _places(results)
 
     def row(label: str, entry: Callable[[Metric], Entry], published: Sequence[Published] = ()) -> Row:
         scores = []

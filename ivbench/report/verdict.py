@@ -72,6 +72,8 @@ def basis(differences: int) -> str:
 
 def _compared(results: Results) -> str:
     suite = results.suite
+    if results.of_folders:
+        return f"{results.cascade.description}, under profile {suite.name}."
     seeds = f"seed {suite.seeds[0]}" if len(suite.seeds) == 1 else f"seeds {', '.join(map(str, suite.seeds))}"
     return (
         f"{_what(results)} on suite {suite.name}: "

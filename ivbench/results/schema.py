@@ -367,6 +367,11 @@ class Results(Record):
     disclosures: list[str] = Field(default_factory=list, description="choices the paper leaves open, and ours")
     notes: list[str] = Field(default_factory=list)
 
+    @property
+    def of_folders(self) -> bool:
+        """Whether videos of folders were scored: nothing was sampled, so there are neither stages nor prompts."""
+        return not self.cascade.stages and not self.suite.prompts
+
     @field_validator("created")
     @classmethod
     def _moment(cls, created: str) -> str:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from ivbench.report.build import build
 from ivbench.report.formats import decimals, number, quantity, seconds, setting, words
 from ivbench.report.scores import blocks
 from ivbench.report.sources import Source
@@ -28,6 +29,22 @@ def test_columns_are_settings_metrics_and_costs(results: Results) -> None:
     titles = [column.title for column in main_table(results).columns]
     metrics = ["frame FID", "FVD", "CLIP score", "CLIP R-Precision, %"]
     assert titles == ["w", "g", "sampler", "steps", *metrics, "Time", "NFE", "FLOPs"]
+
+
+def test_of_folders_the_page_has_no_word_of_sampling(results: Results, tmp_path: Path) -> None:
+    said = "40 videos against real"
+    cascade = results.cascade.model_copy(update={"stages": [], "description": said})
+    suite = results.suite.model_copy(update={"prompts": []})
+    cell = results.cells[0].model_copy(update={"costs": [], "gallery": [], "guidance_w": None, "scale_g": None})
+    of_folders = results.model_copy(update={"suite": suite, "cascade": cascade, "cells": [cell], "differences": []})
+    table = main_table(of_folders)
+    assert [column.title for column in table.columns] == ["frame FID", "FVD", "CLIP score", "CLIP R-Precision, %"]
+    assert {len(row.entries) for row in (*table.rows, *table.references)} == {4}
+    page, usual = build(of_folders, tmp_path), build(results, tmp_path)
+    assert f"{said}, under profile {suite.name}." in page
+    for word in ("Stage by stage", "The guidance weight w", "<summary>Prompts", f"Suite {suite.name}"):
+        assert word in usual
+        assert word not in page
 
 
 def test_settings_that_never_vary_stand_once(results: Results) -> None:

@@ -112,7 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             click.echo(f"Error: {MissingDependencyError(library, extra)}", err=True)
             return EXIT_USAGE
         traceback.print_exc(file=sys.stderr)
-        click.echo("This is a fault in ivbench, not in its input. Please report it with the lines above.", err=True)
+        said = "This is a fault in ivbench, or in an object of yours that it ran, not in its input."
+        click.echo(f"{said} If it is ivbench's, please report it with the lines above.", err=True)
         return EXIT_FAULT
     return returned if isinstance(returned, int) else 0
 

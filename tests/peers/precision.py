@@ -37,7 +37,9 @@ def main() -> None:
         names = ("torch", "numpy", "scipy", "torchvision", "pillow")
         record = {"command": COMMAND, "libraries": {name: version(name) for name in names}, "rows": rows}
         RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    record, conventions = (json.loads(path.read_text(encoding="utf-8")) for path in (RECORD, CONVENTIONS))
+    record, conventions = (
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {} for path in (RECORD, CONVENTIONS)
+    )
     PAGE.write_text(page(record, conventions), encoding="utf-8")
 
 
@@ -76,7 +78,7 @@ def page(record: dict[str, Any], conventions: dict[str, Any]) -> str:
     ]
     for row in record["rows"]:
         lines.append(f"| {row['what']} | {row['against']} | {row['difference']:.1e} | {row['reason'] or 'rounding'} |")
-    lines += ["", *_SCOPE, *_CONVENTIONS]
+    lines += ["", *_SCOPE, *(_CONVENTIONS if conventions else ())]
     for name, row in sorted(conventions.items()):
         command = f"`tests/peers/convention.py {name}`"
         values = f"{row['value']:.6g} | {row['package_value']:.6g} ({row['package']})"

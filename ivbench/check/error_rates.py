@@ -8,18 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from ivbench.check.compare import Change, compare
+from ivbench.check.compare import Change, Comparison, compare
 from ivbench.check.gate import Gate, Rule, measured_gate
 from ivbench.check.judge import judge_changes
 from ivbench.check.power import POWER
 from ivbench.check.reruns import Reruns
 
-__all__ = ["PAIRS_OF_A_SET", "ErrorRates", "MetricRates", "Rate", "error_rates"]
+__all__ = ["PAIRS_OF_A_SET", "PAIRS_OF_MEANS", "ErrorRates", "MetricRates", "Rate", "error_rates"]
 
 _LEAST = 1e-9
 """A margin so small that every significant loss is a regression: the hardest case."""
 _SEARCH, _PRECISE = 150, 5e-3
 """Pairs of each step of the search for a loss of the stated size; how exact it is, as part of the way."""
+PAIRS_OF_MEANS = 5
+"""Pairs without a change of a metric whose videos have values of their own, as multiples of the others': cheap."""
 PAIRS_OF_A_SET = 25
 """Pairs of one set of prompts, where intervals hold the prompts fixed."""
 
@@ -97,29 +99,56 @@ def error_rates(reruns: Reruns, trials: int, advance: Callable[[], None] = lambd
 
     Args:
         reruns: where simulated files come from.
-        trials: pairs without a change, and as many with a loss for each metric.
+        trials: pairs without a change, and as many with a loss for each metric; without a change of each mean five
+            times as many.
         advance: called after each step; there are 1 + metrics of them.
     """
-    gates = {label: _gate([label]) for label in reruns.labels}
     everything = _gate(reruns.labels)
-    alarms, differences = (dict.fromkeys(reruns.labels, 0) for _ in range(2))
+    said = _Said(reruns.labels)
     together, passes = 0, 0
     for number in range(trials):
         baseline, again, third = reruns.files(number)
         comparison = compare(baseline, third)
-        for change in comparison.changes:
-            alarms[change.new.label] += judge_changes(comparison, gates[change.new.label]).state == "regression"
-            differences[change.new.label] += change.verdict in ("better", "worse")
+        said.add(comparison)
         together += judge_changes(comparison, everything).state == "regression"
         passes += judge_changes(comparison, measured_gate(compare(baseline, again))).state == "pass"
+    if reruns.means:
+        said.add_pairs(reruns, range(trials, PAIRS_OF_MEANS * trials))
     advance()
     alpha, rows = 1 - everything.confidence, []
     for label in reruns.labels:
-        of_check, of_compare = (Rate(counts[label], trials, alpha) for counts in (alarms, differences))
+        pairs = trials * (PAIRS_OF_MEANS if label in reruns.means else 1)
+        of_check, of_compare = (Rate(counts[label], pairs, alpha) for counts in (said.alarms, said.differences))
         rows.append(MetricRates(label, of_check, of_compare, *_power(reruns, label, trials)))
         advance()
     shared = Rate(together, trials, alpha), Rate(passes, trials, everything.confidence)
     return ErrorRates(reruns.prompts, reruns.runs, tuple(rows), *shared)
+
+
+class _Said:
+    """How often something was said of pairs without a change.
+
+    Attributes:
+        alarms: label -> times that `check` said regression, under a gate of the metric alone.
+        differences: label -> times that `compare` said better or worse.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._gates = {label: _gate([label]) for label in labels}
+        self.alarms, self.differences = (dict.fromkeys(labels, 0) for _ in range(2))
+
+    def add(self, comparison: Comparison) -> None:
+        """Count what is said of one pair."""
+        for change in comparison.changes:
+            label = change.new.label
+            self.alarms[label] += judge_changes(comparison, self._gates[label]).state == "regression"
+            self.differences[label] += change.verdict in ("better", "worse")
+
+    def add_pairs(self, reruns: Reruns, numbers: Iterable[int]) -> None:
+        """Count what is said of the means of more pairs."""
+        for number in numbers:
+            baseline, _, third = reruns.files(number, labels=reruns.means)
+            self.add(compare(baseline, third))
 
 
 def _gate(labels: Iterable[str]) -> Gate:

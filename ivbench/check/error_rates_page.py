@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ivbench.check.error_rates import PAIRS_OF_A_SET, ErrorRates, MetricRates, Rate
+from ivbench.check.error_rates import PAIRS_OF_A_SET, PAIRS_OF_MEANS, ErrorRates, MetricRates, Rate
 
 __all__ = ["error_rates_page", "rate_rows"]
 
@@ -18,8 +18,9 @@ ivbench error-rates --markdown docs/error-rates.md
 ```
 
 which samples the suite `error-rates` ({cascade}: {videos}, in two cells: "{unchanged}" and "{worse}"),
-and {trials:,} times for each row draws results files from these videos: prompts with replacement, and of every prompt
-other videos for each file, {runs} of them. They are scored, compared and judged by the functions of the commands.
+and {trials:,} times for each row (of means without a change {of_means:,} times) draws results files from these videos:
+prompts with replacement, and of every prompt other videos for each file, {runs} of them. They are scored, compared and
+judged by the functions of the commands.
 In brackets: the exact 95 % interval of a measured rate; of {count} such intervals one in twenty misses by chance.
 Those that do are listed. How the intervals are made stands in [statistics](design/statistics.md).
 
@@ -91,6 +92,7 @@ def error_rates_page(rates: Sequence[ErrorRates], cascade: str, videos: str, cel
         unchanged=cells[0],
         worse=cells[1],
         trials=rates[0].together.trials,
+        of_means=PAIRS_OF_MEANS * rates[0].together.trials,
         runs=rates[0].runs,
         sets=-(-rates[0].together.trials // PAIRS_OF_A_SET),
         count=3 * len(metrics) + 2 * len(rates),

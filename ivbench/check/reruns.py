@@ -73,6 +73,11 @@ class Reruns:
         """Of the metrics."""
         return tuple(self._sides)
 
+    @property
+    def means(self) -> tuple[str, ...]:
+        """Labels of the metrics that are means over values of single videos."""
+        return tuple(label for label, side in self._sides.items() if isinstance(side, _ScoredMean))
+
     def files(
         self,
         number: int,

@@ -61,6 +61,14 @@ def test_without_a_change_alarms_are_as_frequent_as_nominal(rates: ErrorRates) -
         assert rate.covers(0.999), (row.label, rate)
 
 
+def test_means_have_five_times_as_many_pairs_without_a_change(rates: ErrorRates) -> None:
+    (row,) = rates.metrics
+    times = 5 if row.label.startswith("CLIP") else 1
+    assert row.alarms.trials == row.differences.trials == times * TRIALS
+    assert rates.together.trials == row.found.trials == TRIALS
+    assert rates.together.count <= row.alarms.count  # the first of them are those of the gate
+
+
 def test_a_loss_of_the_stated_size_is_found_with_the_stated_power(rates: ErrorRates) -> None:
     (row,) = rates.metrics
     assert row.loss == pytest.approx(row.stated, rel=0.1)

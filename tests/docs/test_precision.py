@@ -26,8 +26,7 @@ def tool() -> ModuleType:
 
 def test_the_page_is_made_from_the_record(tool: ModuleType) -> None:
     """To write it anew: python tests/peers/precision.py --page."""
-    record = json.loads(tool.RECORD.read_text(encoding="utf-8"))
-    assert tool.PAGE.read_text(encoding="utf-8") == tool.page(record)
+    assert tool.PAGE.read_text(encoding="utf-8") == tool.page()
 
 
 def test_differences_are_as_small_as_promised(tool: ModuleType) -> None:

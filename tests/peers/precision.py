@@ -37,10 +37,7 @@ def main() -> None:
         names = ("torch", "numpy", "scipy", "torchvision", "pillow")
         record = {"command": COMMAND, "libraries": {name: version(name) for name in names}, "rows": rows}
         RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    record, conventions = (
-        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {} for path in (RECORD, CONVENTIONS)
-    )
-    PAGE.write_text(page(record, conventions), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")
 
 
 def _measure_frozen() -> None:
@@ -59,8 +56,11 @@ def _frozen(folder: Path) -> list[dict[str, Any]]:
     return list(frozen.rows(folder))
 
 
-def page(record: dict[str, Any], conventions: dict[str, Any]) -> str:
-    """The page of a record, and of the runs at the field's convention sizes."""
+def page() -> str:
+    """The page of the record, and of the runs at the field's convention sizes where there are some."""
+    record, conventions = (
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {} for path in (RECORD, CONVENTIONS)
+    )
     libraries = ", ".join(f"{name} {number}" for name, number in sorted(record["libraries"].items()))
     lines = [
         "# Precision: how far ivbench is from the packages that its profiles are named after",
@@ -78,7 +78,7 @@ def page(record: dict[str, Any], conventions: dict[str, Any]) -> str:
     ]
     for row in record["rows"]:
         lines.append(f"| {row['what']} | {row['against']} | {row['difference']:.1e} | {row['reason'] or 'rounding'} |")
-    lines += ["", *_SCOPE, *(_CONVENTIONS if conventions else ())]
+    lines += ["", *_SCOPE, *(["", *_CONVENTIONS] if conventions else ())]
     for name, row in sorted(conventions.items()):
         command = f"`tests/peers/convention.py {name}`"
         values = f"{row['value']:.6g} | {row['package_value']:.6g} ({row['package']})"
@@ -108,7 +108,6 @@ _SCOPE = [
     "",
     "Profiles without a row here follow a description or a source, and are marked unverified in every result: see",
     "`ivbench metric list`.",
-    "",
 ]
 
 

@@ -197,6 +197,4 @@ def _none_left(folder: Path, found: FolderFeatures, choice: ClipChoice | None, f
             f"no video of {folder} has the {needed} frames of a clip: "
             f"{len(found.too_short)} are too short, {len(found.failed)} could not be read. Name another profile."
         )
-    if not found.failed:
-        return f"every video of {folder} is an image or too short for this metric: {len(found.too_short)} are."
     return f"no file of {folder} could be read; the first: {next(iter(found.failed.values()))}"

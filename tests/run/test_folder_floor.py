@@ -99,7 +99,7 @@ def test_a_measure_of_time_has_that_of_the_reference(tmp_path: Path, capsys: pyt
     assert main(against_images) == 0
     capsys.readouterr()
     assert main([*against_images[:1], "--generated", str(tmp_path / "images"), *against_images[5:]]) == 2
-    assert "is an image or too short for this metric: 2 are" in capsys.readouterr().err
+    assert "images has the 2 frames of a clip: 2 are too short" in capsys.readouterr().err
     assert main([*asked, "--floor-draws", "0"]) == 0
     assert "ground_truth" not in read_results(tmp_path / "o" / "results.json").cells[0].scores[0].context
 

@@ -55,7 +55,7 @@ def require(results: Results, dimension: str, rel: float) -> None:
     assert score.interval.low < score.value < score.interval.high
     ((name, content),) = json.loads(export("vbench", [("a", results)])).items()
     assert name.partition(" [")[0] == dimension
-    assert content == [score.value, [{"video_path": f"{i}-0.mp4", "video_results": v} for i, v in videos(score)]]
+    assert content == [score.value, [{"video_path": f"{i:03}.npy", "video_results": v} for i, v in videos(score)]]
 
 
 def videos(score: Any) -> list[tuple[int, float]]:

@@ -61,7 +61,7 @@ def test_peak_memory_is_that_of_the_block() -> None:
     with PeakMemory("torch", "cpu") as before:
         pass
     with PeakMemory("torch", "cpu") as during:
-        filled = np.ones(8 * 2**20)
+        filled = np.ones(32 * 2**20)  # 256 MiB: whatever else the process gives back meanwhile is less
         during._look()
         del filled
-    assert during.peak - before.peak > 48 * 2**20
+    assert during.peak - before.peak > 128 * 2**20

@@ -29,6 +29,12 @@ def test_the_page_is_made_from_the_record(tool: ModuleType) -> None:
     assert tool.PAGE.read_text(encoding="utf-8") == tool.page()
 
 
+def test_distances_at_convention_sizes_are_the_packages(tool: ModuleType) -> None:
+    """Statistics of more samples than features, whose covariances are not singular."""
+    for row in json.loads(tool.CONVENTIONS.read_text(encoding="utf-8")).values():
+        assert row["difference"] <= 1e-8, row["what"]
+
+
 def test_differences_are_as_small_as_promised(tool: ModuleType) -> None:
     for row in json.loads(tool.RECORD.read_text(encoding="utf-8"))["rows"]:
         limit = 1e-4 if "folders" in row["what"] or "output" in row["what"] else 1e-6

@@ -15,7 +15,7 @@ import numpy as np
 
 from ivbench.errors import ConfigError, MissingFileError, ShapeError, UnreadableError
 from ivbench.metrics.statistics import GaussianStatistics, finite_features
-from ivbench.metrics.statistics_files import StatisticsFile
+from ivbench.metrics.statistics_files import StatisticsFile, checked_moments
 
 __all__ = ["is_pickle", "read_pickled", "require_allowed"]
 
@@ -97,6 +97,7 @@ def read_pickled(path: Path, dim: int, ddof: int) -> StatisticsFile:
         raise ShapeError(f"{path} holds {had}; one of [{dim}] is expected, as the extractor gives features.")
     entry = entries[fitting[0]]
     mu, sigma = (_numbers(path, entry[name], shape) for name, shape in (("mu", (dim,)), ("sigma", (dim, dim))))
+    mu, sigma = checked_moments(path, mu, sigma)
     count = held.get("num_images")
     rows = ddof + 1
     return StatisticsFile(GaussianStatistics(rows, mu, sigma * (rows - ddof)), int(count) if count else None)

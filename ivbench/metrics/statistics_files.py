@@ -20,7 +20,7 @@ from ivbench.errors import ConfigError, MissingFileError, NonFiniteError, ShapeE
 from ivbench.metrics.statistics import Array, GaussianStatistics
 from ivbench.results.atomic import write_bytes
 
-__all__ = ["StatisticsFile", "is_statistics_file", "read_statistics", "write_statistics"]
+__all__ = ["StatisticsFile", "checked_moments", "is_statistics_file", "read_statistics", "write_statistics"]
 
 _SKEW = 1e-3
 """Of the largest entry: a covariance that was kept in float16 is symmetric to less."""
@@ -75,7 +75,7 @@ def read_statistics(path: Path, ddof: int) -> StatisticsFile:
     mu, sigma = np.atleast_1d(arrays["mu"]), arrays["sigma"]
     if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)):
         raise ShapeError(f"{path}: mu is {list(mu.shape)} and sigma {list(sigma.shape)}; [D] and [D, D] are expected.")
-    mu, sigma = _moments(path, mu, sigma)
+    mu, sigma = checked_moments(path, mu, sigma)
     try:
         rows = int(arrays["rows"]) if "rows" in arrays else ddof + 1
         count = int(arrays["count"]) if "count" in arrays else None
@@ -85,8 +85,13 @@ def read_statistics(path: Path, ddof: int) -> StatisticsFile:
     return StatisticsFile(GaussianStatistics(rows, mu, sigma * (rows - ddof)), count, made)
 
 
-def _moments(path: Path, mu: NDArray[np.generic], sigma: NDArray[np.generic]) -> tuple[Array, Array]:
-    """[D] and [D, D] float64, refused where they are no mean and covariance."""
+def checked_moments(path: Path, mu: NDArray[np.generic], sigma: NDArray[np.generic]) -> tuple[Array, Array]:
+    """A file's mean [D] and covariance [D, D] in float64.
+
+    Raises:
+        ShapeError: they are not real, not symmetric, or have a variance below 0.
+        NonFiniteError: NaN or infinity.
+    """
     if not all(part.dtype.kind in "fiu" for part in (mu, sigma)):
         raise ShapeError(f"{path}: mu is {mu.dtype} and sigma {sigma.dtype}; real numbers are expected.")
     mean, covariance = mu.astype(np.float64), sigma.astype(np.float64)

@@ -39,6 +39,12 @@ def test_edm2s_file_gives_the_entry_of_the_extractors_size(protocol: int, tmp_pa
         read_pickled(tmp_path / "ref.pkl", 2048, 1)
 
 
+def test_a_sigma_that_is_no_covariance_is_refused_as_in_an_npz(tmp_path: Path) -> None:
+    for sigma in (np.triu(np.ones((4, 4))), -np.eye(4)):
+        with pytest.raises(ShapeError, match="sigma is no covariance"):
+            read_pickled(written(tmp_path / "ref.pkl", {"mu": MU, "sigma": sigma}), 4, 1)
+
+
 def test_feature_stats_know_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("dnnlib.util")
     module.EasyDict = type("EasyDict", (dict,), {"__module__": "dnnlib.util"})  # type: ignore[attr-defined]

@@ -58,7 +58,7 @@ class Target:
         ridge: added to the diagonal of both, >= 0.
 
     Raises:
-        ShapeError: too few rows for a covariance.
+        ShapeError: no rows.
     """
 
     def __init__(self, statistics: GaussianStatistics, ddof: int = 1, ridge: float = 0.0) -> None:
@@ -77,13 +77,13 @@ class Target:
         |m1 - m2|^2 + Tr S1 + Tr S2 - 2 Tr (S1 S2)^(1/2)
 
         Args:
-            generated: statistics of at least ddof + 1 rows.
+            generated: statistics of at least 1 row.
 
         Returns:
             A number >= 0, in squared units of the features; 0 for equal statistics, up to rounding.
 
         Raises:
-            ShapeError: the feature dimensions differ, or too few rows.
+            ShapeError: the feature dimensions differ, or no rows.
 
         Source: Dowson & Landau 1982; as a metric of generators, Heusel et al. 2017 (1706.08500), equation 6.
         """
@@ -101,11 +101,11 @@ def frechet_distance(a: GaussianStatistics, b: GaussianStatistics, ddof: int = 1
     """Squared Frechet distance of two sets of features by their statistics; symmetric.
 
     Args:
-        a, b: statistics of more than `ddof` rows each.
+        a, b: statistics of at least 1 row each; the covariance of one row is 0.
         ddof: of both covariances: 1, or 0 as in StyleGAN-V and cd-fvd.
 
     Raises:
-        ShapeError: the feature dimensions differ, or too few rows.
+        ShapeError: the feature dimensions differ, or no rows.
     """
     return Target(b, ddof).distance(a)
 
@@ -113,7 +113,7 @@ def frechet_distance(a: GaussianStatistics, b: GaussianStatistics, ddof: int = 1
 def frechet_distance_of_features(a: NDArray[np.floating], b: NDArray[np.floating], ddof: int = 1) -> float:
     """The same distance straight from the features: exact, and cheap, with fewer rows than dimensions.
 
-    Tr (S1 S2)^(1/2) = || X1 X2^T ||_* / sqrt((N1 - ddof)(N2 - ddof)), X = the centred rows.
+    Tr (S1 S2)^(1/2) = || X1 X2^T ||_* / sqrt((N1 - ddof)(N2 - ddof)), X = the centred rows. Of one row X = 0.
 
     Args:
         a: [N1, D] float.
@@ -121,14 +121,14 @@ def frechet_distance_of_features(a: NDArray[np.floating], b: NDArray[np.floating
         ddof: of both covariances, 0 or 1.
 
     Raises:
-        ShapeError: D differs, or too few rows.
+        ShapeError: D differs, or no rows.
         NonFiniteError: NaN or infinity.
     """
     rows = [finite_features(a), finite_features(b)]
-    if rows[0].shape[-1] != rows[1].shape[-1] or min(len(x) for x in rows) <= ddof:
-        raise ShapeError(f"got features of {np.shape(a)} and {np.shape(b)}: one D and over {ddof} rows are needed.")
+    if rows[0].shape[-1] != rows[1].shape[-1] or not all(len(x) for x in rows):
+        raise ShapeError(f"got features of {np.shape(a)} and {np.shape(b)}: one D and a row of each are needed.")
     means = [x.mean(axis=0) for x in rows]
-    centred = [(x - m) / np.sqrt(len(x) - ddof) for x, m in zip(rows, means, strict=True)]
+    centred = [(x - m) / np.sqrt(max(len(x) - ddof, 1)) for x, m in zip(rows, means, strict=True)]
     traces = sum(float(np.sum(np.square(x))) for x in centred)
     shift = float(np.sum(np.square(means[0] - means[1])))
     return max(shift + traces - 2.0 * _nuclear_norm(centred[0] @ centred[1].T), 0.0)
@@ -139,8 +139,8 @@ class _Spread:
 
     def __init__(self, statistics: GaussianStatistics, ddof: int, ridge: float) -> None:
         self.full: Array | None = None
-        if statistics.root is not None and statistics.n > ddof and not ridge:
-            self.factor = np.asarray((statistics.root / np.sqrt(statistics.n - ddof)).T)
+        if statistics.root is not None and not ridge:
+            self.factor = np.asarray((statistics.root / np.sqrt(statistics.divisor(ddof))).T)
             self.trace = float(np.sum(np.square(self.factor)))
         else:
             self.full = statistics.covariance(ddof) + ridge * np.eye(statistics.dim)

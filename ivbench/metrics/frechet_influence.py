@@ -47,7 +47,8 @@ def frechet_influence(target: Target, parts: Sequence[Sequence[GaussianStatistic
         packed.append(_packed(turned / np.sqrt(np.multiply.outer(roots, roots) * np.add.outer(roots, roots))))
         shifts.append(shift)
     means, bends = np.stack(shifts), np.stack(packed)
-    second = bends @ bends.T + 2.0 * means @ means.T - 2.0 * _curvature(means, roots, frame, whole.n, target.ddof)
+    curvature = _curvature(means, roots, frame, whole.n / whole.divisor(target.ddof))
+    second = bends @ bends.T + 2.0 * means @ means.T - 2.0 * curvature
     empty = np.array([part.n == 0 for part in flat])
     shape = len(parts), len(parts[0])
     return Influence.of_parts(np.where(empty, np.nan, np.array(first)).reshape(shape), second.reshape(shape * 2))
@@ -68,7 +69,7 @@ def _change(whole: GaussianStatistics, group: GaussianStatistics, ddof: int) -> 
     if not group.n:
         return np.zeros(whole.dim), np.zeros((whole.dim, whole.dim))
     scatter = group.scatter + group.n * np.outer(shift, shift)
-    return share * shift, scatter / (whole.n - ddof) - share * whole.covariance(ddof)
+    return share * shift, scatter / whole.divisor(ddof) - share * whole.covariance(ddof)
 
 
 def _packed(matrix: Array) -> Array:
@@ -77,7 +78,7 @@ def _packed(matrix: Array) -> Array:
     return np.asarray(matrix[row, column] * np.where(row == column, 1.0, np.sqrt(2.0)))
 
 
-def _curvature(means: Array, roots: Array, frame: Array, n: int, ddof: int) -> Array:
+def _curvature(means: Array, roots: Array, frame: Array, c: float) -> Array:
     """[G, G] c dm^T (I - T) dm'."""
     turned = means @ frame / np.sqrt(roots)
-    return np.asarray((means @ means.T - turned @ turned.T) * (n / (n - ddof)))
+    return np.asarray((means @ means.T - turned @ turned.T) * c)

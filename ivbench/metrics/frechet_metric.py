@@ -100,7 +100,7 @@ class FrechetMetric(ComparedMetric):
                 part = GaussianStatistics.of(self.rows(batch.features[member == group]))
                 parts[batch.run, group] = parts.get((batch.run, group), empty).merge(part)
         if not parts:
-            raise ShapeError(f"{self.name} got no videos; at least 2 are needed. Sample this cell first.")
+            raise ShapeError(f"{self.name} got no videos; at least 1 is needed. Sample this cell first.")
         number = int(group_of.max()) + 1
         return CellStatistics(
             np.array([videos[run] for run in sorted(videos)], np.int64),
@@ -119,16 +119,11 @@ class FrechetMetric(ComparedMetric):
 
         Raises:
             ConfigError: no reference.
-            ShapeError: too few videos for a covariance, or other dimensions than the reference.
+            ShapeError: no video, or other dimensions than the reference.
         """
         target, ddof = self._target(conditions), conditions.profile.ddof
         by_run = statistics.by_run
         whole = merge_all(by_run)
-        if whole.n <= ddof:
-            raise ShapeError(
-                f"{self.name} needs at least {ddof + 1} generated images or videos, got {whole.n}. "
-                "Score more of them, or leave this metric out."
-            )
         runs = [target.distance(run) if run.n > ddof else np.nan for run in by_run]
         influence = frechet_influence(target, statistics.parts)
         return ComparedEvidence(statistics.videos, whole.dim, target.distance(whole), np.array(runs), influence)
@@ -150,5 +145,7 @@ class FrechetMetric(ComparedMetric):
             notes.append(
                 f"bias-dominated: {fewest} videos for {dim} feature dimensions; {needed} are needed to decide anything"
             )
+        if fewest == 1:
+            notes.append("where the features of one side are a single row, its covariance counts as 0")
         few = few_prompts(conditions.num_prompts, conditions.prompts)
         return fewest >= needed and not few, [*notes, *self._floor_notes(conditions, used), *few]

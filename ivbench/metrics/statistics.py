@@ -41,7 +41,7 @@ def finite_features(features: NDArray[np.generic]) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class GaussianStatistics:
-    """Count, mean and scatter of feature rows; a covariance is scatter / (n - ddof).
+    """Count, mean and scatter of feature rows; a covariance is scatter / (n - ddof), and 0 of one row.
 
     The scatter is kept as few rows R with scatter = R^T R while they are fewer than half the dimensions: smaller, and
     an exact factor of a singular covariance.
@@ -145,17 +145,25 @@ class GaussianStatistics:
         return GaussianStatistics(n, mean, self.scatter - part.scatter - (self.n * part.n / n) * np.outer(delta, delta))
 
     def covariance(self, ddof: int = 1) -> Array:
-        """[D, D] scatter / (n - ddof).
+        """[D, D] scatter / (n - ddof); zeros of one row, whatever the ddof.
 
         Args:
             ddof: 1 (unbiased; most tools) or 0 (StyleGAN-V, cd-fvd).
 
         Raises:
-            ShapeError: n <= ddof.
+            ShapeError: no rows.
         """
-        if self.n <= ddof:
-            raise ShapeError(f"a covariance needs more than {ddof} feature rows, got {self.n}. Score more videos.")
-        return self.scatter / (self.n - ddof)
+        return self.scatter / self.divisor(ddof)
+
+    def divisor(self, ddof: int) -> int:
+        """What the scatter is divided by: n - ddof, and 1 of one row, whose scatter is 0.
+
+        Raises:
+            ShapeError: no rows.
+        """
+        if not self.n:
+            raise ShapeError("a covariance needs at least 1 feature row, got none. Score more videos.")
+        return max(self.n - ddof, 1)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """As arrays to be stored: `n` [] int64, `mean` [D], `scatter` [D, D] float64."""

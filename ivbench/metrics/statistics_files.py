@@ -82,7 +82,7 @@ def read_statistics(path: Path, ddof: int) -> StatisticsFile:
         made = dict(json.loads(str(arrays["made"]))) if "made" in arrays else {}
     except (TypeError, ValueError):
         raise UnreadableError(f"{path} says wrongly what made it. Make it again: ivbench metric stats") from None
-    return StatisticsFile(GaussianStatistics(rows, mu, sigma * (rows - ddof)), count, made)
+    return StatisticsFile(GaussianStatistics(rows, mu, sigma * max(rows - ddof, 1)), count, made)
 
 
 def checked_moments(path: Path, mu: NDArray[np.generic], sigma: NDArray[np.generic]) -> tuple[Array, Array]:
@@ -112,7 +112,7 @@ def write_statistics(path: Path, file: StatisticsFile, ddof: int) -> None:
         ddof: of the covariance.
 
     Raises:
-        ShapeError: too few rows for a covariance.
+        ShapeError: no rows.
         StoreError: the place can't be written.
     """
     buffer = io.BytesIO()

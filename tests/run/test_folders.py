@@ -179,11 +179,27 @@ def test_every_file_is_in_the_denominator(tmp_path: Path, golden: Path) -> None:
     assert read_results(tmp_path / "p" / "results.json").cells[0].scores[0].value != score.value  # it is in the number
 
 
+def test_one_video_has_a_distance_of_a_covariance_of_zero(tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 1, 0)
+    videos(tmp_path / "ref", 3, 1)
+    (score,) = scored(tmp_path).results.cells[0].scores
+    store, choices = Store(tmp_path / "store"), Choices(profile("ivbench"), {}, "video-probe")
+    extraction = Extraction(choices, store, Silent())
+    one, real = (
+        np.concatenate(extraction.features("clips", tmp_path / side, is_reference=False).features)
+        for side in ("gen", "ref")
+    )
+    expected = np.sum((one[0] - real.mean(0)) ** 2) + real.var(0, ddof=1).sum()
+    assert score.value == pytest.approx(expected, rel=1e-6)
+    assert (score.counts.used, score.interval, score.decisive) == (1, None, False)
+    assert any("its covariance counts as 0" in note for note in score.notes)
+    folder_statistics(tmp_path / "gen", "fvd", choices, store, Silent(), tmp_path / "one.npz")
+    assert not read_statistics(tmp_path / "one.npz", 1).statistics.covariance(1).any()
+
+
 def test_what_cannot_be_scored_is_one_clear_error(tmp_path: Path) -> None:
     videos(tmp_path / "gen", 1, 0)
     videos(tmp_path / "ref", 3, 1)
-    with pytest.raises(ShapeError, match="at least 2 generated images"):
-        scored(tmp_path)
     with pytest.raises(ConfigError, match=r"Of folders are scored: .*frame_fid"):
         scored(tmp_path, ("motion_accuracy",))
     with pytest.raises(ConfigError, match="is of the kind clips, frames is needed"):

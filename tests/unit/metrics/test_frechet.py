@@ -114,12 +114,32 @@ def test_the_bias_at_a_small_number_of_samples_is_the_measured_one(n: int, golde
     assert frechet_distance(generated, reference) == pytest.approx(golden, rel=0.02)
 
 
-def test_other_dimensions_and_too_few_rows_are_refused() -> None:
+@pytest.mark.parametrize("ddof", [0, 1])
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+@pytest.mark.parametrize("dim", [2, 40])
+def test_of_one_row_the_covariance_is_zero_and_the_rest_the_closed_form(dim: int, ridge: float, ddof: int) -> None:
+    # Of a covariance of ridge I against S + ridge I: trace of both - 2 sqrt(ridge) sum of sqrt(eigenvalues).
+    generator = np.random.default_rng(3)
+    row, real = generator.normal(size=(1, dim)), generator.normal(size=(300, dim))
+    wide = np.cov(real, rowvar=False, ddof=ddof) + ridge * np.eye(dim)
+    expected = np.sum((row[0] - real.mean(0)) ** 2) + np.trace(wide) + dim * ridge
+    expected -= 2 * np.sqrt(ridge) * np.sqrt(np.linalg.eigvalsh(wide)).sum()
+    one, many = GaussianStatistics.of(row), GaussianStatistics.of(real)
+    assert Target(many, ddof, ridge).distance(one) == pytest.approx(expected, rel=1e-10)
+    assert Target(one, ddof, ridge).distance(many) == pytest.approx(expected, rel=1e-10)
+    assert Target(one, ddof, ridge).distance(one) == pytest.approx(0.0, abs=1e-12)
+    if not ridge:
+        assert frechet_distance_of_features(row, real, ddof) == pytest.approx(expected, rel=1e-10)
+
+
+def test_other_dimensions_and_no_rows_are_refused() -> None:
     target = Target(gaussian(np.zeros(3), np.eye(3)))
     with pytest.raises(ShapeError, match="4 dimensions, the reference has 3"):
         target.distance(gaussian(np.zeros(4), np.eye(4)))
-    with pytest.raises(ShapeError, match="one D and over 1 rows"):
-        frechet_distance_of_features(np.zeros((1, 3)), np.zeros((5, 3)))
+    with pytest.raises(ShapeError, match="one D and a row of each"):
+        frechet_distance_of_features(np.zeros((0, 3)), np.zeros((5, 3)))
+    with pytest.raises(ShapeError, match="at least 1 feature row, got none"):
+        target.distance(GaussianStatistics.empty(3))
 
 
 @pytest.mark.parametrize("decay", [0, 4, 8, 16, 28])

@@ -319,8 +319,9 @@ def test_one_prompt_of_one_run_has_no_interval_and_decides_nothing(name: str) ->
     else:
         assert record.runs == []
         assert (record.mean, record.stderr) == (record.value, None)
-        with pytest.raises(ShapeError, match="at least 2 generated images or videos, got 1"):
-            metric.gather(batches(features[:1]), chosen)
+        alone = metric.score(metric.gather(batches(features[:1]), chosen), chosen, [0])
+        assert any("a single row, its covariance counts as 0" in note for note in alone.notes)
+        assert (alone.counts.used, alone.interval, alone.decisive) == (1, None, False)
 
 
 @pytest.mark.parametrize("name", COMPARED)

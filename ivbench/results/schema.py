@@ -23,6 +23,7 @@ __all__ = [
     "Environment",
     "GalleryEntry",
     "Interval",
+    "Nearest",
     "Published",
     "PublishedDifference",
     "PublishedSteps",
@@ -92,6 +93,14 @@ class RunScore(Record):
     value: float
 
 
+class Nearest(Record):
+    """The real video nearest to a generated one, by the features of a metric."""
+
+    file: str = Field(description="of the real video, within its folder")
+    distance: float = Field(description="between the two, in units of the features")
+    spacing: float = Field(description="between the real video and its own nearest real one; a copy is not farther")
+
+
 class Score(Record):
     """One number of one cell, or of the ground truth, with all that decides it."""
 
@@ -109,6 +118,10 @@ class Score(Record):
         default_factory=list,
         description="of folders, where by_prompt has values: the file that each is of, or the caption; empty: the "
         "suite's prompts",
+    )
+    nearest: list[Nearest] = Field(
+        default_factory=list,
+        description="of authenticity of folders: for each of `units`, the real video that is nearest to it",
     )
     influence: list[list[float | None]] = Field(
         default_factory=list,

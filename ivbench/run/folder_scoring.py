@@ -30,6 +30,7 @@ from ivbench.metrics import (
 )
 from ivbench.metrics.base import NO_PROMPTS, ExtractorKind
 from ivbench.metrics.clip_score import CLIPScore
+from ivbench.metrics.manifold_means import Authenticity
 from ivbench.metrics.mean_metric import MeanMetric
 from ivbench.metrics.pickled_statistics import is_pickle, read_pickled, require_allowed
 from ivbench.metrics.r_precision import RPrecision
@@ -44,6 +45,7 @@ from ivbench.results.files import write_csv, write_results
 from ivbench.results.schema import CascadeInfo, Cell, Results, Score, SuiteInfo
 from ivbench.results.store import Store
 from ivbench.run.environment import describe_environment
+from ivbench.run.folder_copies import closest_in_words, nearest_videos
 from ivbench.run.folder_extraction import Choices, Extraction, clip_in_words
 from ivbench.run.folder_features import FolderFeatures, blocks
 from ivbench.run.folder_floor import FLOOR_DRAWS, folder_floor, real_value
@@ -204,14 +206,23 @@ class _Scoring:
         update: dict[str, Any] = {"counts": score.counts.model_copy(update=counts), "notes": notes}
         if score.by_prompt:
             update["units"] = self._units(generated, units, texts)
+        if isinstance(metric, Authenticity):
+            update |= self._copies(metric, generated, notes)
         return score.model_copy(update=update)
+
+    def _copies(self, metric: Authenticity, generated: FolderFeatures, notes: list[str]) -> dict[str, Any]:
+        """Which real video is nearest to each, and the notes with the likeliest copies among them."""
+        request = self._request
+        assert request.reference is not None
+        real = self.extraction.features(metric.kind, request.reference, is_reference=True)
+        found = nearest_videos(generated, real, _names(request.reference, real))
+        return {"nearest": found, "notes": [*notes, *closest_in_words(_names(request.generated, generated), found)]}
 
     def _units(self, found: FolderFeatures, units: Units, texts: Texts | None) -> list[str]:
         """What a value of its own is of: a caption where videos share one, else a video's file."""
         if texts is not None and not np.array_equal(units, np.arange(len(found.items))):
             return list(texts.captions)
-        root = set_folder(self._request.generated)
-        return [item.path.name if item.path == root else item.path.relative_to(root).as_posix() for item in found.items]
+        return _names(self._request.generated, found)
 
     def results(self, command: str) -> Results:
         """The whole record."""
@@ -368,6 +379,12 @@ def _batches(found: FolderFeatures, kind: ExtractorKind, units: Units) -> Iterat
     """Features with each video's unit of resampling: itself, or its caption."""
     for places, features in blocks(found, kind):
         yield Batch(0, units[places], features)
+
+
+def _names(folder: Path, found: FolderFeatures) -> list[str]:
+    """Of each video its file within the folder."""
+    root = set_folder(folder)
+    return [item.path.name if item.path == root else item.path.relative_to(root).as_posix() for item in found.items]
 
 
 def _failed(found: FolderFeatures) -> dict[str, int]:

@@ -83,6 +83,33 @@ def test_means_against_real_videos_have_what_real_ones_score(name: str, about: f
     assert real_value(metric, chosen, features(REAL[:1]), 20) is None
 
 
+def test_authenticity_names_the_training_video_that_a_copy_is_of(tmp_path: Path) -> None:
+    draw = np.random.default_rng(4)
+    # Brightness sets the videos apart: all of the training set is in the dark half, what is new in the bright one.
+    train = [
+        np.full((4, 24, 40, 3), 8 * n, np.uint8) + draw.integers(0, 8, (4, 24, 40, 3), np.uint8) for n in range(12)
+    ]
+    train.append(np.full((6, 24, 40, 3), 120, np.uint8))
+    write_videos(tmp_path / "ref", train)
+    copy, new = train[5].copy(), np.full((4, 24, 40, 3), 250, np.uint8)
+    copy[0, 0, 0] ^= 1
+    write_videos(tmp_path / "gen", [new, copy, train[12]])
+    asked = ["score", "--generated", str(tmp_path / "gen"), "--reference", str(tmp_path / "ref")]
+    asked += ["--metrics", "authenticity", "--out", str(tmp_path / "o"), "--store", str(tmp_path / "s")]
+    asked += ["--extractor", "frame-probe", "--floor-draws", "0"]
+    assert main(asked) == 0
+    score = read_results(tmp_path / "o" / "results.json").cells[0].scores[0]
+    assert (score.units, score.by_prompt) == (["000.npy", "001.npy", "002.npy"], [[100.0, 0.0, 0.0]])
+    assert [one.file for one in score.nearest[1:]] == ["005.npy", "012.npy"]
+    assert score.nearest[0].distance > score.nearest[0].spacing
+    assert score.nearest[1].distance < 0.1 * score.nearest[1].spacing
+    assert score.nearest[2].distance == pytest.approx(0.0, abs=1e-6)
+    (note,) = [note for note in score.notes if note.startswith("closest to a real video")]
+    assert "002.npy to 012.npy (0" in note
+    assert "001.npy to 005.npy (" in note
+    assert "000.npy" not in note
+
+
 def test_a_measure_of_time_has_that_of_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     steps = np.arange(6, dtype=np.uint8)[:, None, None, None]
     for side, size in (("gen", 3), ("ref", 5)):

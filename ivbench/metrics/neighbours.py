@@ -45,7 +45,7 @@ def neighbours(rows: Array, count: int) -> Neighbours:
         ShapeError: too few rows.
     """
     if len(rows) <= count:
-        raise ShapeError(f"{count} nearest neighbours need more than {count} videos, got {len(rows)}. Score more.")
+        raise ShapeError(f"{count} nearest neighbours of a video need {count + 1} videos, got {len(rows)}. Give more.")
     places, distances = [], []
     for i, a in tiles(rows):
         place: Integers = np.empty((len(a), 0), np.int64)

@@ -181,6 +181,10 @@ class _Scoring:
         extraction.find(request.generated)
         for metric in self._metrics:
             extraction.extractor(metric.kind)
+        self._statistics: dict[str, tuple[Reference, list[str]]] = {}
+        if request.reference is not None and self._from_file:
+            compared = [metric for metric in self._metrics if metric.compares]
+            self._statistics = {metric.name: self._read(metric, request.reference) for metric in compared}
 
     def score(self, metric: Metric[Any]) -> Score:
         """The record of one metric."""
@@ -215,8 +219,9 @@ class _Scoring:
         request = self._request
         assert request.reference is not None
         real = self.extraction.features(metric.kind, request.reference, is_reference=True)
-        found = nearest_videos(generated, real, _names(request.reference, real))
-        return {"nearest": found, "notes": [*notes, *closest_in_words(_names(request.generated, generated), found)]}
+        found, usual = nearest_videos(generated, real, _names(request.reference, real))
+        said = closest_in_words(_names(request.generated, generated), found, usual)
+        return {"nearest": found, "notes": [*notes, *said]}
 
     def _units(self, found: FolderFeatures, units: Units, texts: Texts | None) -> list[str]:
         """What a value of its own is of: a caption where videos share one, else a video's file."""
@@ -288,7 +293,7 @@ class _Scoring:
         """The reference of a metric, and what is to be said of it."""
         assert self._request.reference is not None
         if self._from_file:
-            return self._read(metric, self._request.reference)
+            return self._statistics[metric.name]
         found = self.extraction.features(metric.kind, self._request.reference, is_reference=True)
         parts = (part for _, part in blocks(found, metric.kind))
         prepared = metric.prepare(parts, self.extraction.set_digest(metric.kind, found), len(found.items))
@@ -331,6 +336,11 @@ class _Scoring:
             raise ConfigError(f"{metric.name} needs the reference's features; {path} has their statistics alone.")
         dim = self.extraction.extractor(metric.kind).dim
         file = read_pickled(path, dim, ddof) if is_pickle(path) else read_statistics(path, ddof)
+        if file.statistics.dim != dim:
+            raise ShapeError(
+                f"{path} is of {file.statistics.dim} features, the extractor gives {dim}. "
+                "Name statistics of this extractor, or a folder."
+            )
         expected = _made(self.extraction, metric.name, metric.kind)
         differing = [key for key, value in expected.items() if file.made.get(key, value) != value]
         if differing:

@@ -12,6 +12,7 @@ from ivbench.cli.main import main
 from ivbench.metrics import NullFloor
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
+from ivbench.run.folder_copies import closest_in_words, nearest_videos
 from ivbench.run.folder_features import FolderFeatures, Shape
 from ivbench.run.folder_floor import folder_floor, real_value
 from ivbench.run.folder_items import Item
@@ -108,6 +109,25 @@ def test_authenticity_names_the_training_video_that_a_copy_is_of(tmp_path: Path)
     assert "002.npy to 012.npy (0" in note
     assert "001.npy to 005.npy (" in note
     assert "000.npy" not in note
+
+
+def test_a_copy_of_a_training_video_that_stands_twice_is_named_too() -> None:
+    twice = features(np.concatenate([REAL, REAL[:1]]))
+    names = [f"real {place}" for place in range(61)]
+    near, far = REAL[:1] + np.float32(1e-4), REAL[1:2] + np.float32(50)
+    found, usual = nearest_videos(features(np.concatenate([near, far])), twice, names)
+    assert (found[0].file, found[0].spacing) == ("real 0", 0.0)
+    assert found[0].distance > 0.0  # so authenticity, as it is defined, takes it for new
+    named, missed = closest_in_words(["near", "far"], found, usual)
+    assert named.startswith("closest to a real video")
+    assert "near to real 0 (0.000" in named
+    assert "far" not in named
+    assert missed.startswith("1 of the videos is nearest to a real video that stands twice")
+    all_twice, none = nearest_videos(features(near), features(np.concatenate([REAL, REAL])), names * 2)
+    assert none == 0.0
+    assert len(closest_in_words(["near"], all_twice, none)) == 1  # none is usual: it is counted, and not named
+    once, usual = nearest_videos(features(far), features(), names)
+    assert closest_in_words(["far"], once, usual) == []
 
 
 def test_a_measure_of_time_has_that_of_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

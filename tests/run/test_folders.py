@@ -392,6 +392,25 @@ def test_statistics_stand_in_for_their_folder_and_say_what_made_them(tmp_path: P
         score_folders(other, Store(tmp_path / "store"), Silent(), tmp_path / "out", "test")
 
 
+def test_statistics_that_do_not_serve_are_refused_before_a_video_is_looked_at(tmp_path: Path) -> None:
+    videos(tmp_path / "gen", 4, 0)
+    np.savez(tmp_path / "ref.npz", mu=np.zeros(3), sigma=np.eye(3))
+    np.savez(tmp_path / "fvd.npz", mu=np.zeros(32), sigma=np.eye(32), made=json.dumps({"metric": "frame_fid"}))
+    store = Store(tmp_path / "store")
+    for name, metric, extractor, error, why in (
+        ("ref.npz", "fvd", "video-probe", ShapeError, "is of 3 features, the extractor gives 32"),
+        ("fvd.npz", "fvd", "video-probe", ProtocolError, r"metric \(frame_fid / fvd\)"),
+        ("ref.npz", "authenticity", "frame-probe", ConfigError, "has their statistics alone"),
+    ):
+        choices = Choices(profile("ivbench"), {}, extractor)
+        with pytest.raises(error, match=why):
+            score_folders(
+                FolderRequest(tmp_path / "gen", tmp_path / name, (metric,), choices),
+                *(store, Silent(), tmp_path / "out", "test"),
+            )
+    assert not list(store.ids())
+
+
 def test_a_pickle_of_statistics_is_read_where_it_is_allowed(tmp_path: Path) -> None:
     videos(tmp_path / "gen", 4, 0)
     videos(tmp_path / "ref", 5, 1)

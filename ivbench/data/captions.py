@@ -62,20 +62,22 @@ def captions_of(paths: Sequence[Path], folder: Path, source: str) -> Captions:
         source: a jsonl, json or csv file, or "names".
 
     Raises:
-        ConfigError: a line that can't be read, or a video without a caption, or without a class where others have one;
-            says which.
+        ConfigError: a line that can't be read, a file with two captions, or a video without a caption, or without a
+            class where others have one; says which.
         MissingFileError: there is no such file.
     """
     if source == FROM_NAMES:
-        return Captions([_clean(re.sub(r"-\d+$", "", path.stem), str(path)) for path in paths])
-    known = {entry.file: entry for entry in entries(Path(source))}
+        return Captions([_clean(re.sub(r"-\d+$", "", _stem(path)), str(path)) for path in paths])
+    known: dict[str, list[Entry]] = {}
+    for entry in entries(Path(source)):
+        known.setdefault(entry.file, []).append(entry)
     found = []
     for path in paths:
-        names = (path.relative_to(folder).as_posix(), path.name, path.stem)
-        entry = next((known[name] for name in names if name in known), None)
-        if entry is None:
+        names = (path.relative_to(folder).as_posix(), path.name, _stem(path))
+        named = next((known[name] for name in names if name in known), None)
+        if named is None:
             raise ConfigError(f"{source} has no caption of {names[0]}.{did_you_mean(names[0], list(known)[:1000])}")
-        found.append(entry)
+        found.append(_agreed(named))
     texts = [_clean(entry.text, f"{source}: {entry.file}") for entry in found]
     without = [entry.where for entry in found if entry.group is None]
     if len(without) == len(found):
@@ -104,7 +106,7 @@ def entries(path: Path) -> Iterator[Entry]:
     if suffix == ".csv":
         rows: Sequence[Any] = list(csv.DictReader(io.StringIO(text)))
     elif suffix == ".jsonl":
-        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         rows = [_json(line, f"{path}, line {number}") for number, line in lines]
     elif suffix == ".json":
         whole = _json(text, str(path))
@@ -118,6 +120,20 @@ def entries(path: Path) -> Iterator[Entry]:
         group = row.get(_CLASS) if isinstance(row, dict) else None
         named = None if group in (None, "") else str(group)
         yield Entry(where, _field(row, _FILES, where), _field(row, _TEXTS, where), named)
+
+
+def _agreed(named: Sequence[Entry]) -> Entry:
+    """The entry of a file that several may name."""
+    for entry in named:
+        if (entry.text, entry.group) != (named[0].text, named[0].group):
+            first = named[0].where
+            raise ConfigError(f"{entry.where} gives {entry.file} another caption or class than {first}. Keep one.")
+    return named[0]
+
+
+def _stem(path: Path) -> str:
+    """A file's name without its suffix; a folder of frames has none, whatever points its name has."""
+    return path.name if path.is_dir() else path.stem
 
 
 def _json(text: str, where: str) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ivbench.config import ClipChoice, digest
 from ivbench.data.video_files import Video
-from ivbench.errors import ShapeError, UnreadableError
+from ivbench.errors import MissingFileError, ShapeError, UnreadableError
 from ivbench.extractors import Extractor, ManyExtractor
 from ivbench.results.store import Store
 from ivbench.run.folder_items import Item, buckets, read_clip
@@ -196,7 +196,7 @@ def _read_ahead(
     def read(item: Item) -> Video | str:
         try:
             return read_clip(item, choice, is_reference) or ""
-        except (UnreadableError, ShapeError) as error:
+        except (UnreadableError, ShapeError, MissingFileError) as error:
             return str(error)
 
     with ThreadPoolExecutor(_READERS) as pool:

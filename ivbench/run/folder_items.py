@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ivbench.config import ClipChoice, Order, digest, file_digest
 from ivbench.data.unpacked import set_folder
 from ivbench.data.video_files import ZIP, SortKey, Video, by_text, find_videos, natural, read_video
+from ivbench.errors import MissingFileError
 
 __all__ = ["Item", "buckets", "clip_of", "fewest_frames", "find_items", "read_clip"]
 
@@ -47,7 +48,7 @@ def find_items(folder: Path, order: Order = "natural") -> list[Item]:
         MissingFileError: no such folder, or nothing in it.
         UnreadableError: the file cannot be unpacked.
     """
-    return [Item(path, _digest(path, order), order) for path in find_videos(set_folder(folder), _KEYS[order])]
+    return [Item(path, _known_by(path, order), order) for path in find_videos(set_folder(folder), _KEYS[order])]
 
 
 def buckets(items: Sequence[Item]) -> list[list[Item]]:
@@ -98,6 +99,14 @@ def clip_of(frames: int, choice: ClipChoice, place: str | None = None) -> NDArra
 def fewest_frames(choice: ClipChoice) -> int:
     """Frames that a video must have."""
     return max((choice.frames - 1) * choice.every + 1, choice.shortest or 0)
+
+
+def _known_by(path: Path, order: Order) -> str:
+    """Its digest; a file that can't be opened (a link to nowhere, say) goes by its path and fails when it is read."""
+    try:
+        return _digest(path, order)
+    except (MissingFileError, OSError):
+        return digest(["not opened", str(path)])
 
 
 def _digest(path: Path, order: Order) -> str:

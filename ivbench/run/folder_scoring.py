@@ -261,6 +261,8 @@ class _Scoring:
         )
 
     def _require_material(self) -> None:
+        if not self._metrics:
+            raise ConfigError("--metrics names no metric. Name one, such as frame_fid; see: ivbench metric list")
         for metric in self._metrics:
             if metric.compares and self._request.reference is None:
                 raise ConfigError(f"{metric.name} compares with real videos, got none. Give --reference.")

@@ -129,6 +129,25 @@ def test_captions_are_read_from_every_form(tmp_path: Path, name: str, content: s
 def test_captions_come_from_vbenchs_names(tmp_path: Path) -> None:
     paths = [tmp_path / "a cat-0.mp4", tmp_path / "a cat-12.mp4", tmp_path / "well-known.mp4"]
     assert captions_of(paths, tmp_path, "names").texts == ["a cat", "a cat", "well-known"]
+    (tmp_path / "St. Paul's at 5 a.m. in rain-3").mkdir()  # of frames: what is behind its points is no suffix
+    assert captions_of([tmp_path / "St. Paul's at 5 a.m. in rain-3"], tmp_path, "names").texts == [
+        "St. Paul's at 5 a.m. in rain"
+    ]
+
+
+def test_a_line_of_jsonl_ends_at_a_line_feed_alone(tmp_path: Path) -> None:
+    text = "one\u2028and\x85two"  # both end a line for str.splitlines, and stand in a JSON string as they are
+    line = json.dumps({"file": "a.png", "text": text}, ensure_ascii=False)
+    (tmp_path / "c.jsonl").write_text(f'{line}\r\n\n{{"file": "b.png", "text": "b"}}', "utf-8")
+    assert captions_of([tmp_path / "a.png"], tmp_path, str(tmp_path / "c.jsonl")).texts == [text]
+
+
+def test_a_file_with_two_captions_is_refused_where_it_is_scored(tmp_path: Path) -> None:
+    rows = [("a.png", "one"), ("b.png", "b"), ("b.png", "b"), ("a.png", "another")]
+    (tmp_path / "c.csv").write_text("file,text\n" + "".join(f"{name},{text}\n" for name, text in rows))
+    assert captions_of([tmp_path / "b.png"], tmp_path, str(tmp_path / "c.csv")).texts == ["b"]
+    with pytest.raises(ConfigError, match=r"entry 4 gives a.png another caption or class than .*entry 1\. Keep one"):
+        captions_of([tmp_path / "a.png"], tmp_path, str(tmp_path / "c.csv"))
 
 
 @pytest.mark.parametrize(

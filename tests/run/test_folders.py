@@ -155,24 +155,25 @@ def test_short_videos_are_left_out_and_counted(tmp_path: Path, golden: Path) -> 
 
 
 def test_every_file_is_in_the_denominator(tmp_path: Path, golden: Path) -> None:
-    """Of a folder's files: short, broken, and one that stands twice, which changes no value; printed and recorded."""
+    """Of a folder's files: short, broken, a link to nowhere, and one that stands twice, which changes no value."""
     videos(tmp_path / "gen", 3, 0, 16)
     videos(tmp_path / "gen" / "short", 2, 2, 15)
     videos(tmp_path / "ref", 4, 1, 16)
     shutil.copy(tmp_path / "gen" / "000.npy", tmp_path / "gen" / "again.npy")
     (tmp_path / "gen" / "broken.mp4").write_bytes(b"")
+    (tmp_path / "gen" / "gone.npy").symlink_to("nowhere.npy")
     arguments = ("--metrics", "fvd", "--profile", "cd-fvd-i3d", "--weights", f"i3d={golden / 'i3d.pt'}")
     done = run("--generated", "gen", "--reference", "ref", *arguments, "--out", "o", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    said = "generated videos: 7 found, 3 failed (2 too short, 1 undecodable), 4 used (1 duplicate)"
+    said = "generated videos: 8 found, 4 failed (2 too short, 2 undecodable), 4 used (1 duplicate)"
     assert said in done.stdout
     (score,) = read_results(tmp_path / "o" / "results.json").cells[0].scores
     counts = score.counts
-    assert (counts.generated, counts.failed, counts.used, counts.duplicate) == (7, 3, 4, 0)
-    assert (counts.too_short, counts.undecodable, counts.duplicate_used) == (2, 1, 1)
+    assert (counts.generated, counts.failed, counts.used, counts.duplicate) == (8, 4, 4, 0)
+    assert (counts.too_short, counts.undecodable, counts.duplicate_used) == (2, 2, 1)
     assert any(note.startswith("1 generated videos are the same file as an earlier one") for note in score.notes)
     (row, *_) = csv.DictReader((tmp_path / "o" / "results.csv").read_text().splitlines())
-    assert (row["undecodable"], row["duplicate_used"]) == ("1", "1")
+    assert (row["undecodable"], row["duplicate_used"]) == ("2", "1")
     shutil.copy(tmp_path / "gen" / "001.npy", tmp_path / "gen" / "again.npy")
     other = run("--generated", "gen", "--reference", "ref", *arguments, "--out", "p", folder=tmp_path)
     assert other.returncode == 0, other.stderr
@@ -202,6 +203,8 @@ def test_what_cannot_be_scored_is_one_clear_error(tmp_path: Path) -> None:
     videos(tmp_path / "ref", 3, 1)
     with pytest.raises(ConfigError, match=r"Of folders are scored: .*frame_fid"):
         scored(tmp_path, ("motion_accuracy",))
+    with pytest.raises(ConfigError, match="--metrics names no metric"):
+        scored(tmp_path, ())
     with pytest.raises(ConfigError, match="is of the kind clips, frames is needed"):
         scored(tmp_path, ("frame_fid",))
     (tmp_path / "ref" / "more").mkdir()

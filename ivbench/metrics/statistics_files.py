@@ -80,6 +80,8 @@ def read_statistics(path: Path, ddof: int) -> StatisticsFile:
         rows = int(arrays["rows"]) if "rows" in arrays else ddof + 1
         count = int(arrays["count"]) if "count" in arrays else None
         made = dict(json.loads(str(arrays["made"]))) if "made" in arrays else {}
+        if rows < 1 or (count is not None and count < 1):
+            raise ValueError("of no rows")
     except (TypeError, ValueError):
         raise UnreadableError(f"{path} says wrongly what made it. Make it again: ivbench metric stats") from None
     return StatisticsFile(GaussianStatistics(rows, mu, sigma * max(rows - ddof, 1)), count, made)

@@ -450,9 +450,10 @@ def test_other_tools_statistics_are_read_and_said_to_be_taken_on_trust(tmp_path:
     assert score.value == pytest.approx(direct.value, rel=1e-6)
     assert score.counts.reference is None
     assert any("taken on trust" in note for note in score.notes)
-    np.savez(tmp_path / "odd.npz", mu=np.zeros(3), sigma=np.eye(3), made="{")
-    with pytest.raises(UnreadableError, match="says wrongly what made it"):
-        read_statistics(tmp_path / "odd.npz", 1)
+    for wrong in ({"made": "{"}, {"rows": 0}, {"rows": -4}, {"count": -3}):
+        np.savez(tmp_path / "odd.npz", mu=np.zeros(3), sigma=np.eye(3), **wrong)
+        with pytest.raises(UnreadableError, match="says wrongly what made it"):
+            read_statistics(tmp_path / "odd.npz", 1)
     np.savez(tmp_path / "bad.npz", mu=np.zeros(3), sigma=np.eye(4))
     with pytest.raises(ShapeError, match="mu is"):
         score_folders(

@@ -23,8 +23,9 @@ from ivbench.report.exports import export
 from ivbench.report.exports.latex import escaped
 from ivbench.report.exports.markdown import markdown_table
 from ivbench.report.names import distinct
+from ivbench.report.tables import total_nfe
 from ivbench.results import Results, read_results, write_csv, write_results
-from tests.report.fixtures import make_results
+from tests.report.fixtures import make_results, with_published
 
 HOSTILE = ["=cmd|' /C calc'!A0", "50% & $x_1$ {a} \\input{b} #1 ~^", "[x](javascript:alert(1))|<b>", "w=3 ddim 8"]
 
@@ -112,6 +113,25 @@ def test_latex_has_a_row_a_cell_and_the_protocols(results: Results) -> None:
     for score in results.cells[0].scores:
         assert escaped(score.protocol) in text
     assert rows[-1].strip().startswith("ground truth")
+
+
+def test_latex_has_the_evaluations_of_suites_and_nothing_in_their_place_of_folders(results: Results) -> None:
+    def ends(of: Results) -> list[str]:
+        lines = [line for line in export("latex", [("a", of)]).decode().splitlines() if line.endswith(r"\\")]
+        return [re.split(r" (?:& |\\\\)", line)[-2] for line in lines[: 1 + len(of.cells)]]
+
+    usual = ends(results)
+    assert usual[0] == "NFE"
+    assert usual[1:] == [str(total_nfe(cell)) for cell in results.cells]
+    assert ends(with_published(results)) == usual  # whose published time stands behind the costs
+    suite = results.suite.model_copy(update={"prompts": []})
+    cascade = results.cascade.model_copy(update={"stages": []})
+    cell = results.cells[0].model_copy(update={"costs": []})
+    folders = results.model_copy(update={"suite": suite, "cascade": cascade, "cells": [cell], "differences": []})
+    head, row = ends(folders)
+    assert head.startswith(escaped("CLIP R-Precision, %"))
+    assert row.startswith(f"{cell.scores[-1].value:.2f}")
+    assert r"{lrrrr}" in export("latex", [("a", folders)]).decode()
 
 
 def test_what_decides_nothing_has_its_footnote_in_latex(results: Results) -> None:

@@ -56,18 +56,20 @@ def to_latex(named: Sequence[Named]) -> bytes:
     results = named[0][1]
     table = main_table(results)
     measured = [place for place, column in enumerate(table.columns) if column.measured]
+    costs = [place for place, column in enumerate(table.columns) if column.title == "NFE"]
+    costs = costs[-1:]  # folders have none; a setting of that name stands before
     lines = [
         "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}",
         r"\begin{table}",
         r"  \centering",
-        rf"  \begin{{tabular}}{{l{'r' * len(measured)}r}}",
+        rf"  \begin{{tabular}}{{l{'r' * len(measured + costs)}}}",
         r"    \toprule",
-        rf"    cell & {' & '.join(_head(table, place) for place in measured)} & NFE \\",
+        rf"    {' & '.join(['cell', *(_head(table, place) for place in measured), *['NFE'] * len(costs)])} \\",
         r"    \midrule",
-        *(_row(row, measured, len(table.columns)) for row in table.rows),
+        *(_row(row, measured, costs) for row in table.rows),
     ]
     references = [row for row in table.references if row.label == "ground truth"]
-    lines += [r"    \midrule"] * bool(references) + [_row(row, measured, len(table.columns)) for row in references]
+    lines += [r"    \midrule"] * bool(references) + [_row(row, measured, costs) for row in references]
     shown = [entry for row in (*table.rows, *references) for entry in row.entries]
     lines += [r"    \bottomrule", r"  \end{tabular}", *_footnotes(table, shown)]
     lines += [rf"  \caption{{{_caption(results, table)}}}", r"\end{table}", ""]
@@ -91,12 +93,12 @@ def _head(table: MainTable, place: int) -> str:
     return " ".join(escaped(part) for part in (column.title, column.detail, arrow) if part)
 
 
-def _row(row: Row, measured: Sequence[int], width: int) -> str:
+def _row(row: Row, measured: Sequence[int], costs: Sequence[int]) -> str:
     if row.problem:
-        return rf"    {escaped(row.label)} & \multicolumn{{{len(measured) + 1}}}{{l}}{{stopped}} \\"
-    nfe = row.entries[width - 2].text
+        return rf"    {escaped(row.label)} & \multicolumn{{{len(measured) + len(costs)}}}{{l}}{{stopped}} \\"
     numbers = [_number(row.entries[place]) for place in measured]
-    return rf"    {escaped(row.label)} & {' & '.join(numbers)} & {escaped(nfe)} \\"
+    numbers += [escaped(row.entries[place].text) for place in costs]
+    return rf"    {' & '.join([escaped(row.label), *numbers])} \\"
 
 
 def _number(entry: Entry) -> str:

@@ -103,6 +103,12 @@ def test_hostile_prompts_come_back_whole_from_the_data(tmp_path: Path) -> None:
     assert [prompt["text"] for prompt in json.loads(data[1])["prompts"]] == HOSTILE
 
 
+def test_a_space_stands_between_sentences(page: str) -> None:
+    without_data = re.sub(r"<(script|style|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
+    sentences = re.sub(r"</?(a|b|code|em|small|span|sup|time)\b[^>]*>", "", without_data)
+    assert re.findall(r"[a-z)][.;][A-Z][a-z ]", sentences) == []
+
+
 def test_building_twice_gives_the_same_bytes(run: tuple[Results, Path], page: str) -> None:
     assert build(*run) == page
 

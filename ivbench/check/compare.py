@@ -46,7 +46,7 @@ class Change:
     def gain(self) -> float:
         """New minus old, turned so that positive is better."""
         difference = self.new.value - self.old.value if self.paired is None else self.paired.value
-        return difference if self.new.higher_is_better else -difference
+        return difference if self.new.higher_is_better else 0.0 - difference  # never -0
 
     @property
     def detectable(self) -> float | None:

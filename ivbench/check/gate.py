@@ -11,7 +11,7 @@ from pydantic import Field
 from ivbench.check.compare import Comparison
 from ivbench.check.power import quantile
 from ivbench.config import Frozen, parse, read_yaml
-from ivbench.errors import ConfigError
+from ivbench.errors import ConfigError, MissingFileError
 from ivbench.results.atomic import write_bytes
 
 __all__ = ["Gate", "Rule", "measured_gate", "read_gate", "without_rule", "write_gate"]
@@ -70,6 +70,8 @@ def read_gate(path: Path) -> Gate:
     Raises:
         MissingFileError, ConfigError: not there, no YAML, an unknown key, a metric twice.
     """
+    if not path.is_file():
+        raise MissingFileError(f"{path} is no file. Write a gate with check --init, or name another with --gate.")
     gate = parse(Gate, read_yaml(path), str(path))
     names = [rule.metric for rule in gate.rules]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -9,6 +9,7 @@ from typing import Literal
 from ivbench.check.compare import Change, Comparison
 from ivbench.check.gate import Gate, Rule
 from ivbench.check.power import units_needed
+from ivbench.errors import did_you_mean
 
 __all__ = ["Outcome", "Verdict", "judge_changes"]
 
@@ -92,8 +93,12 @@ def judge_changes(comparison: Comparison, gate: Gate) -> Outcome:
     found = {(change.cell, change.new.label) for change, _ in judged}
     said = comparison.unmatched
     cells = [cell for cell in comparison.cells if not any(line.startswith(f"{cell}: ") for line in said)]
-    absent = (f"{cell}: no {metric}" for cell in cells for metric in rules if (cell, metric) not in found)
-    return Outcome(verdicts, (*said, *absent), comparison.added)
+    labels = {change.new.label for change in comparison.changes}
+    nowhere = [] if said or not labels else [metric for metric in rules if metric not in labels]
+    somewhere = [metric for metric in rules if metric not in nowhere]
+    absent = (f"{cell}: no {metric}" for cell in cells for metric in somewhere if (cell, metric) not in found)
+    unknown = (f'no cell has a score "{metric}".{did_you_mean(metric, labels)}' for metric in nowhere)
+    return Outcome(verdicts, (*said, *absent, *unknown), comparison.added)
 
 
 def _verdict(change: Change, rule: Rule, alpha: float, power: float, prompts: int) -> Verdict:
@@ -104,7 +109,7 @@ def _verdict(change: Change, rule: Rule, alpha: float, power: float, prompts: in
     sides = 2 if rule.rule == "no-change" else 1
     low, high = found.bounds(alpha / sides)
     if not change.new.higher_is_better:
-        low, high = -high, -low
+        low, high = 0.0 - high, 0.0 - low  # never -0
     gain = change.gain
     state, reason = _state(rule, gain, low, high)
     if state == "inconclusive":

@@ -27,7 +27,7 @@ from ivbench.check import (
 )
 from ivbench.check.power import detectable, units_needed
 from ivbench.config import canonical_json
-from ivbench.errors import ConfigError
+from ivbench.errors import ConfigError, MissingFileError
 from ivbench.results.schema import Score
 from tests.unit.check.results import CLIP, FVD, frechet_score, mean_score, pair, rerun, results, stage
 
@@ -90,6 +90,12 @@ def test_lower_is_better_is_turned() -> None:
     for shift, state in ((-3.0, "pass"), (3.0, "regression")):
         new = frechet_score(10.0 + shift, influence + np.random.default_rng(5).normal(0, 0.02, (2, 20)))
         assert judged(frechet_score(10.0, influence), new, gate).state == state
+
+
+def test_no_difference_is_zero_without_a_sign() -> None:
+    score = frechet_score(10.0, np.random.default_rng(4).normal(0.0, 0.02, (2, 20)))
+    (verdict,) = judged(score, score, Gate(rules=(Rule(metric=FVD, margin=1.0),))).verdicts
+    assert [str(value) for value in (verdict.gain, verdict.low, verdict.high)] == ["0.0", "0.0", "0.0"]
 
 
 def fails_closed() -> list[tuple[str, Any, Any]]:
@@ -188,6 +194,19 @@ def test_a_cell_of_the_baseline_without_the_rules_metric_fails() -> None:
         same = results({"a": [mean_score(values)], "b": other})
         outcome = judge_changes(compare(same, same), GATE)
         assert (outcome.exit_code, outcome.missing) == (2, (f"b: no {CLIP}",))
+
+
+def test_a_rule_for_a_name_that_no_cell_has_fails_with_the_names_that_there_are() -> None:
+    values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
+    same = results({"a": [mean_score(values)], "b": [mean_score(values)]})
+    outcome = judge_changes(compare(same, same), Gate(rules=(Rule(metric="clip_score", margin=1.0),)))
+    assert (outcome.exit_code, outcome.missing) == (2, (f'no cell has a score "clip_score". Allowed: {CLIP}.',))
+
+
+def test_a_gate_that_is_not_there_says_how_to_write_one(tmp_path: Path) -> None:
+    for place in (tmp_path / "gate.yaml", tmp_path):
+        with pytest.raises(MissingFileError, match=r"is no file\. Write a gate with check --init"):
+            read_gate(place)
 
 
 def test_a_cell_that_only_the_new_file_has_is_said_and_not_judged() -> None:

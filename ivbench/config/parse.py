@@ -62,6 +62,9 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
         return f'unknown key "{dotted}".{did_you_mean(str(path[-1]), owner.model_fields if owner else [])}'
     if problem["type"] == "missing":
         return f'the key "{dotted}" is missing. Add it.'
+    if problem["type"] == "too_short":
+        context = problem["ctx"]
+        return f"{dotted}: got {context['actual_length']} entries, allowed are {context['min_length']} or more."
     message = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
     got = f", got {_shown(problem['input'])}" if dotted and "got " not in message else ""
     return f"{dotted}: {message}{got}." if dotted else f"{message}."

@@ -12,9 +12,9 @@ from ivbench import registry
 from ivbench.config import Frozen, MetricConfig, Settings, digest
 from ivbench.data.motion import MOTION_IDENTITY
 from ivbench.data.shapes.judge import JUDGE_IDENTITY
-from ivbench.errors import ConfigError, DigestError
+from ivbench.errors import ConfigError, DigestError, did_you_mean
 from ivbench.spec import CascadeSpec, GeneratorSpec
-from ivbench.zoo import Card, find_card, folder_digest, read_card
+from ivbench.zoo import Card, card_folders, find_card, folder_digest, read_card
 
 __all__ = [
     "CascadeSource",
@@ -194,15 +194,18 @@ def extractor_digests(metrics: Iterable[MetricConfig], zoo: Path | None = None) 
     """
     names = sorted({metric.extractor for metric in metrics})
     cards = {name: find_card(name, zoo) for name in names}
-    return {name: digest(_cardless(name)) if card is None else card.digest for name, card in cards.items()}
+    return {name: digest(_cardless(name, zoo)) if card is None else card.digest for name, card in cards.items()}
 
 
-def _cardless(name: str) -> dict[str, Any]:
+def _cardless(name: str, zoo: Path | None) -> dict[str, Any]:
     """What an extractor without a card is known by; another package's says it of itself."""
     if name in _BUILT_IN:
         return dict(_BUILT_IN[name])
     if not registry.is_foreign("extractor", name):
-        registry.target("extractor", name)
+        known = registry.names("extractor")
+        if name not in known:
+            probes = (folder.name for folder in card_folders(zoo) if folder.parent.name == "probes")
+            raise ConfigError(f'no extractor is called "{name}".{did_you_mean(name, {*known, *probes})}')
         return {"name": name, "cards": "none"}
     made = registry.made("extractor", name)
     lacking = [field for field in _IDENTITY if not hasattr(made, field)]

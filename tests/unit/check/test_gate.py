@@ -387,7 +387,7 @@ def test_metrics_that_decide_nothing_get_no_rule_and_are_named() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rules: []\n", "rules"),
+        ("rules: []\n", r"rules: got 0 entries, allowed are 1 or more\.$"),
         ("rules:\n- {metric: a, margin: 0}\n", "margin"),
         ("rules:\n- {metric: a, margin: .inf}\n", "not a finite number"),
         ("rules:\n- {metric: a, margn: 1}\n", 'unknown key "rules.0.margn". Did you mean "margin"'),

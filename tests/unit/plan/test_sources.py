@@ -99,6 +99,13 @@ def test_an_unknown_extractor_is_found_with_the_plan(zoo: Path) -> None:
         extractor_digests([MetricConfig(name="a", extractor="geometric-jugde")], zoo)
 
 
+def test_a_misspelt_probe_is_found_among_the_zoos(zoo: Path) -> None:
+    (zoo / "probes").mkdir()
+    card(zoo / "probes", "clip-probe", "probe", digest="c" * 64)
+    with pytest.raises(ConfigError, match=r'Did you mean "clip-probe"\?'):
+        extractor_digests([MetricConfig(name="a", extractor="clip-prob")], zoo)
+
+
 def test_a_wrong_card_elsewhere_harms_nobody(zoo: Path) -> None:
     (zoo / "broken").mkdir()
     (zoo / "broken" / "card.yaml").write_text("name: [")

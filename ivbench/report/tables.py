@@ -374,7 +374,7 @@ def _context(results: Results, metric: Metric) -> dict[str, tuple[float, float]]
 
 def _span(low: float, high: float, digits: int) -> str:
     ends = list(dict.fromkeys((number(low, digits), number(high, digits))))
-    return "\N{EN DASH}".join(ends)
+    return ("\N{EN DASH}" if low >= 0 else " to ").join(ends)
 
 
 def _level(results: Results) -> str:

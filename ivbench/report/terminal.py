@@ -85,7 +85,10 @@ def plain_table(table: MainTable) -> str:
 
 
 def _introduction(said: Verdict) -> list[str]:
-    return [said.compared, *said.headline, *(f"Warning: {line}" for line in said.warnings)]
+    lines = [said.compared, *said.headline, *(f"Warning: {line}" for line in said.warnings)]
+    if said.origins:
+        lines.append(f"Notes on weights that stand in, or on the baseline before: {len(said.origins)}, in the report.")
+    return lines
 
 
 def _closing(table: MainTable) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ivbench.plan import CascadeSource, Plan, PlannedCell
 from ivbench.plan.cells import published_records
 from ivbench.plan.given import given_digest
+from ivbench.results.notes import weights_note
 from ivbench.results.schema import (
     RESULTS_VERSION,
     CascadeInfo,
@@ -175,7 +176,7 @@ def _whole(plan: Plan) -> bool:
 def _weights_note(plan: Plan) -> list[str]:
     """The cascades whose weights stand in for the cascade's own."""
     named = plan.variants.items()
-    return [f'Weights "{name}": cascade {source.spec.name}, {source.digest[:12]}.' for name, source in named]
+    return [weights_note(name, source.spec.name, source.digest) for name, source in named]
 
 
 def _suite(plan: Plan) -> SuiteInfo:

@@ -103,6 +103,18 @@ def test_hostile_prompts_come_back_whole_from_the_data(tmp_path: Path) -> None:
     assert [prompt["text"] for prompt in json.loads(data[1])["prompts"]] == HOSTILE
 
 
+def test_notes_on_the_origin_of_values_are_folded_whole(run: tuple[Results, Path]) -> None:
+    results, folder = run
+    weights = [f'Weights "step-{i}": cascade step-{i}, ac9614613f64.' for i in range(12)]
+    text = build(results.model_copy(update={"notes": ["A part was sampled.", *weights]}), folder)
+    warned = re.search(r'<ul class="warnings".*?</ul>', text, re.DOTALL)
+    assert warned is not None
+    assert warned[0].count("<li>") == 1
+    told = re.search(r"<summary>Whose weights stand in.*?</details>", text, re.DOTALL)
+    assert told is not None
+    assert all(f"cascade step-{i}, ac9614613f64." in told[0] for i in range(12))
+
+
 def test_a_space_stands_between_sentences(page: str) -> None:
     without_data = re.sub(r"<(script|style|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
     sentences = re.sub(r"</?(a|b|code|em|small|span|sup|time)\b[^>]*>", "", without_data)

@@ -12,7 +12,7 @@ from ivbench.report.build import build
 from ivbench.report.formats import decimals, number, quantity, seconds, setting, words
 from ivbench.report.scores import blocks
 from ivbench.report.sources import Source
-from ivbench.report.tables import main_table
+from ivbench.report.tables import _span, main_table
 from ivbench.report.terminal import plain_table, print_table
 from ivbench.results.schema import Results
 from tests.report.fixtures import BIAS, make_results, with_published
@@ -174,6 +174,13 @@ def test_context_that_differs_by_cell_is_a_span(tmp_path: Path) -> None:
     (row,) = [row for row in table.references if row.label == "shuffled captions"]
     last = 1.0 + len(cells)
     assert any(entry.text in (f"2.00\N{EN DASH}{last:.2f}", f"2.0\N{EN DASH}{last:.1f}") for entry in row.entries)
+
+
+def test_a_span_from_below_zero_has_no_dash_before_its_minus() -> None:
+    assert (_span(-0.47, -0.35, 2), _span(0.1, 0.2, 1)) == (
+        "\N{MINUS SIGN}0.47 to \N{MINUS SIGN}0.35",
+        "0.1\N{EN DASH}0.2",
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ivbench.check.compare import compare
 from ivbench.errors import ConfigError
-from ivbench.results.notes import baseline_note, replaced_note
 from ivbench.results.schema import Results
 
 __all__ = ["updated_baseline"]
@@ -25,21 +24,23 @@ def updated_baseline(old: Results, new: Results) -> Results:
         raise ConfigError(f'the cell "{stopped[0]}" of the new results stopped. A baseline has all its scores.')
     comparison = compare(old, new, refuse=False)
     said = [
-        replaced_note(one.cell, one.new.label, one.old.value, one.new.value, one.verdict) for one in comparison.changes
+        f"{one.cell}, {one.new.label}: {one.new.value:.6g}, before {one.old.value:.6g} ({one.verdict})"
+        for one in comparison.changes
     ]
     compared = {(one.cell, one.old.label) for one in comparison.changes}
     alone = [
-        replaced_note(cell.label, score.label, score.value, None, "not compared")
+        f"{cell.label}, {score.label}: before {score.value:.6g} (not compared)"
         for cell in old.cells
         for score in cell.scores
         if (cell.label, score.label) not in compared
     ]
     reasons = [*comparison.conflicts, *comparison.altered, *(f"no longer there: {one}" for one in comparison.missing)]
-    first = baseline_note(new.created, old.created)
+    first = f"baseline of {new.created}, in place of that of {old.created}"
     return new.model_copy(
         update={
             "cells": [cell.model_copy(update={"gallery": []}) for cell in new.cells],
             "ground_truth_gallery": [],
-            "notes": [first, *said, *alone, *reasons, *new.notes],
+            "notes": [*reasons, *new.notes],
+            "origins": [first, *said, *alone, *new.origins],
         }
     )

@@ -31,7 +31,7 @@ from ivbench.report.sources import Source
 from ivbench.report.stages import cell_stages
 from ivbench.report.sweeps import sweeps
 from ivbench.report.tables import difference_rows, main_table
-from ivbench.report.verdict import basis, origins, verdict, warnings
+from ivbench.report.verdict import basis, verdict, warnings
 from ivbench.results.atomic import write_bytes
 from ivbench.results.files import read_results
 from ivbench.results.schema import Results
@@ -84,7 +84,7 @@ def build_runs(sources: list[Source], against: Sequence[Against]) -> str:
             for source, one in zip(sources[1:], against, strict=True)
             for line in one.altered
         ],
-        "told": [f"{source.name}: {line}" for source in sources for line in origins(source.results)],
+        "told": [f"{source.name}: {line}" for source in sources for line in source.results.origins],
         "against": against,
     }
     return _page("runs.html", sources, change_pairs(sources, against), own)

@@ -85,10 +85,7 @@ def plain_table(table: MainTable) -> str:
 
 
 def _introduction(said: Verdict) -> list[str]:
-    lines = [said.compared, *said.headline, *(f"Warning: {line}" for line in said.warnings)]
-    if said.origins:
-        lines.append(f"Notes on weights that stand in, or on the baseline before: {len(said.origins)}, in the report.")
-    return lines
+    return [said.compared, *said.headline, *(f"Warning: {line}" for line in said.warnings)]
 
 
 def _closing(table: MainTable) -> list[str]:

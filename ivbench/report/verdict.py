@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from ivbench.report.claims import Claims, Metric, Relation, differing, measured, score_of
 from ivbench.report.formats import bounds, count, decimals, interval, listed, number
-from ivbench.results.notes import is_origin
 from ivbench.results.schema import Cell, Results
 
-__all__ = ["Card", "Verdict", "basis", "origins", "verdict", "warnings"]
+__all__ = ["Card", "Verdict", "basis", "verdict", "warnings"]
 
 _NAMED = 3
 
@@ -44,7 +43,6 @@ class Verdict:
         basis: what stands behind "better"; empty where nothing could be.
         cards: one a metric.
         warnings: what comes before any number.
-        origins: notes on whose weights stand in, and on the baseline before; they warn of nothing.
     """
 
     compared: str
@@ -52,15 +50,13 @@ class Verdict:
     basis: str
     cards: list[Card]
     warnings: list[str]
-    origins: list[str]
 
 
 def verdict(results: Results) -> Verdict:
     """What the results support saying, and nothing more."""
     claims = Claims(results)
     cards = [_card(claims, metric) for metric in claims.metrics]
-    said = _compared(results), _headline(claims), basis(claims.family), cards
-    return Verdict(*said, warnings(results), origins(results))
+    return Verdict(_compared(results), _headline(claims), basis(claims.family), cards, warnings(results))
 
 
 def basis(differences: int) -> str:
@@ -202,7 +198,7 @@ def _amount(relation: Relation, digits: int) -> str:
 
 
 def warnings(results: Results) -> list[str]:
-    """What a reader must know before any number: stopped cells, failed videos, mixed environments, other notes."""
+    """What a reader must know before any number: stopped cells, failed videos, mixed environments, notes."""
     lines = [
         f"{cell.label} has no scores: {cell.problem}" if not cell.scores else f"{cell.label}: {cell.problem}"
         for cell in results.cells
@@ -212,12 +208,7 @@ def warnings(results: Results) -> list[str]:
     if len(results.environments) > 1:
         lines.append(f"These numbers come from {len(results.environments)} environments; see below how they differ.")
     lines += _failures(results)
-    return lines + [note for note in results.notes if not is_origin(note)]
-
-
-def origins(results: Results) -> list[str]:
-    """Notes on whose weights stand in for the cascade's own, and on the values of the baseline before."""
-    return [note for note in results.notes if is_origin(note)]
+    return lines + list(results.notes)
 
 
 def _failures(results: Results) -> list[str]:

@@ -378,7 +378,11 @@ class Results(Record):
     published_differences: list[PublishedDifference] = Field(default_factory=list)
     time_model: TimeModel | None = None
     disclosures: list[str] = Field(default_factory=list, description="choices the paper leaves open, and ours")
-    notes: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list, description="warnings about the whole")
+    origins: list[str] = Field(
+        default_factory=list,
+        description="whose weights stand in for the cascade's own; of a baseline, the values of the one before",
+    )
 
     @property
     def of_folders(self) -> bool:

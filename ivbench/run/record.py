@@ -9,7 +9,6 @@ from pathlib import Path
 from ivbench.plan import CascadeSource, Plan, PlannedCell
 from ivbench.plan.cells import published_records
 from ivbench.plan.given import given_digest
-from ivbench.results.notes import weights_note
 from ivbench.results.schema import (
     RESULTS_VERSION,
     CascadeInfo,
@@ -73,6 +72,7 @@ def results_of(
         time_model=time_model(cells, _published_steps(plan)) if plan.suite.published is not None else None,
         disclosures=disclosures(plan),
         notes=_notes(job),
+        origins=_origins(plan),
     )
 
 
@@ -136,7 +136,7 @@ def _cost(cost: StageCost, measured: Measured | None) -> StageCost:
 
 def _notes(job: Job) -> list[str]:
     plan = job.plan
-    notes = [*_partial_note(plan), *_part_note(plan), *_weights_note(plan), *failure_notes(job)]
+    notes = [*_partial_note(plan), *_part_note(plan), *failure_notes(job)]
     if not isinstance(plan.source, CascadeSource):
         return notes
     about = [job.store.manifest(task.id) for task in plan.encode]
@@ -173,10 +173,10 @@ def _whole(plan: Plan) -> bool:
     return len(plan.stages) == len(plan.source.spec.stages)
 
 
-def _weights_note(plan: Plan) -> list[str]:
+def _origins(plan: Plan) -> list[str]:
     """The cascades whose weights stand in for the cascade's own."""
     named = plan.variants.items()
-    return [weights_note(name, source.spec.name, source.digest) for name, source in named]
+    return [f'Weights "{name}": cascade {source.spec.name}, {source.digest[:12]}.' for name, source in named]
 
 
 def _suite(plan: Plan) -> SuiteInfo:

@@ -106,7 +106,7 @@ def test_hostile_prompts_come_back_whole_from_the_data(tmp_path: Path) -> None:
 def test_notes_on_the_origin_of_values_are_folded_whole(run: tuple[Results, Path]) -> None:
     results, folder = run
     weights = [f'Weights "step-{i}": cascade step-{i}, ac9614613f64.' for i in range(12)]
-    text = build(results.model_copy(update={"notes": ["A part was sampled.", *weights]}), folder)
+    text = build(results.model_copy(update={"notes": ["A part was sampled."], "origins": weights}), folder)
     warned = re.search(r'<ul class="warnings".*?</ul>', text, re.DOTALL)
     assert warned is not None
     assert warned[0].count("<li>") == 1

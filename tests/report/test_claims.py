@@ -14,8 +14,6 @@ from ivbench.report.verdict import verdict
 from ivbench.results.schema import Difference, Results, Score
 from tests.report.fixtures import make_results
 
-WEIGHTS = 'Weights "./snapshots/tiny-000125": cascade tiny-000125, ac9614613f64.'
-
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
@@ -123,12 +121,6 @@ def test_failures_and_problems_come_first(results: Results) -> None:
         "w=0 ddim 32 has no scores: NaN in stage base",
         "w=3 ddim 32: 3 of 64 videos failed.",
     ]
-
-
-def test_whose_weights_stand_in_is_told_and_warns_of_nothing(results: Results) -> None:
-    said = verdict(results.model_copy(update={"notes": ["A part of the cascade was sampled: base.", WEIGHTS]}))
-    assert said.warnings == ["A part of the cascade was sampled: base."]
-    assert said.origins == [WEIGHTS]
 
 
 def _one_video_short(results: Results, index: int, value: float) -> Results:

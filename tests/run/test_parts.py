@@ -153,7 +153,7 @@ def test_a_stage_of_another_cascade_gives_that_cascades_videos(
     assert [cell.settings["weights"] for cell in mixed.cells] == ["original", "other", "original/other"]
     values = [cell.scores[0].value for cell in mixed.cells]
     assert len(set(values)) == 3
-    assert mixed.notes[0].startswith('Weights "other": cascade other, ')
+    assert mixed.origins[0].startswith('Weights "other": cascade other, ')
     before = entries(folder)
     suite_file(folder, metrics=FID, grid={"guidance": [0]})
     alone = score(folder, "--cascade", "other")

@@ -439,14 +439,14 @@ def test_an_updated_baseline_has_every_old_value_beside_the_new_one() -> None:
     baseline = updated_baseline(*files)
     assert baseline.cells[0].scores == [new]
     assert "own" in baseline.notes
-    assert f"a, {CLIP}: {new.value:.6g}, before {old.value:.6g} (better)" in baseline.notes
+    assert f"a, {CLIP}: {new.value:.6g}, before {old.value:.6g} (better)" in baseline.origins
 
 
 def test_a_baseline_of_another_protocol_is_replaced_and_said() -> None:
     values = np.random.default_rng(6).normal(25.0, 4.0, (2, 60))
     other = mean_score(values, protocol="clip_score/ivbench@1+cc", fields={"prompts": "q", "generated": 120})
     baseline = updated_baseline(results({"a": [mean_score(values)]}), results({"a": [other]}))
-    assert f"a, {CLIP}: before {mean_score(values).value:.6g} (not compared)" in baseline.notes
+    assert f"a, {CLIP}: before {mean_score(values).value:.6g} (not compared)" in baseline.origins
     assert any("protocol" in note and "prompts (p / q)" in note for note in baseline.notes)
 
 

@@ -194,7 +194,7 @@ class _Scoring:
         notes: list[str] = []
         units: Units = np.arange(len(generated.items), dtype=np.int64)
         if metric.compares:
-            reference, notes = self._reference(metric)
+            reference, notes = self._reference(metric, generated)
         elif metric.captioned:
             texts, units = self._texts(metric, generated)
         conditions = self._conditions(metric.kind, generated, reference, texts)
@@ -291,7 +291,7 @@ class _Scoring:
         each = np.arange(len(captions), dtype=np.int64)
         return Texts.of(captions, embeddings[which], pool, int(cut[which].sum())), each
 
-    def _reference(self, metric: Metric[Any]) -> tuple[Reference, list[str]]:
+    def _reference(self, metric: Metric[Any], generated: FolderFeatures) -> tuple[Reference, list[str]]:
         """The reference of a metric, and what is to be said of it."""
         assert self._request.reference is not None
         if self._from_file:
@@ -299,7 +299,8 @@ class _Scoring:
         found = self.extraction.features(metric.kind, self._request.reference, is_reference=True)
         parts = (part for _, part in blocks(found, metric.kind))
         prepared = metric.prepare(parts, self.extraction.set_digest(metric.kind, found), len(found.items))
-        return prepared, self._of_files("reference", self._request.reference, found)
+        notes = self._of_files("reference", self._request.reference, found)
+        return prepared, [*_on_both_sides(generated, found), *notes]
 
     def _of_files(self, side: str, folder: Path, found: FolderFeatures) -> list[str]:
         """What is to be said of a folder's files, the package's own choice of them included."""
@@ -402,6 +403,13 @@ def _names(folder: Path, found: FolderFeatures) -> list[str]:
 def _failed(found: FolderFeatures) -> dict[str, int]:
     """The fields of `Counts` for videos that have no features."""
     return {"undecodable": len(found.failed), "too_short": len(found.too_short)}
+
+
+def _on_both_sides(generated: FolderFeatures, reference: FolderFeatures) -> list[str]:
+    """How many generated videos are files of the reference: a wrong folder, or copies."""
+    real = {item.digest for item in reference.items}
+    count = sum(item.digest in real for item in generated.items)
+    return [f"{count} generated videos are the same file as one of the reference"] if count else []
 
 
 def _of_files(side: str, found: FolderFeatures) -> list[str]:

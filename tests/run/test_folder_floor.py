@@ -109,6 +109,7 @@ def test_authenticity_names_the_training_video_that_a_copy_is_of(tmp_path: Path)
     assert "002.npy to 012.npy (0" in note
     assert "001.npy to 005.npy (" in note
     assert "000.npy" not in note
+    assert "1 generated videos are the same file as one of the reference" in score.notes
 
 
 def test_a_copy_of_a_training_video_that_stands_twice_is_named_too() -> None:

@@ -50,6 +50,7 @@ class CMMD(RowMetric):
     name: ClassVar[str] = "cmmd"
     title: ClassVar[str] = "CMMD"
     kind: ClassVar[ExtractorKind] = "image_text"
+    fewest_rows: ClassVar[int] = 1
     higher_is_better: ClassVar[bool] = False
 
     def measure(self, conditions: Conditions) -> Callable[[NDArray[np.floating]], float]:

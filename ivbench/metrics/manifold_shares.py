@@ -94,6 +94,7 @@ class Coverage(_Share):
     name: ClassVar[str] = "coverage"
     title: ClassVar[str] = "coverage"
     nearest_k: ClassVar[int] = 5
+    fewest_rows: ClassVar[int] = 1
 
     def measure(self, conditions: Conditions) -> Callable[[NDArray[np.floating]], float]:
         """The share of reference rows whose ball holds a row."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ivbench.config import ClipChoice, digest
 from ivbench.data.video_files import Video
-from ivbench.errors import MissingFileError, ShapeError, UnreadableError
+from ivbench.errors import MissingFileError, NonFiniteError, ShapeError, UnreadableError
 from ivbench.extractors import Extractor, ManyExtractor
 from ivbench.results.store import Store
 from ivbench.run.folder_items import Item, buckets, read_clip
@@ -109,6 +109,9 @@ def extract_folder(
         reporter: told of progress.
         name: of the phase.
         budget: of memory.
+
+    Raises:
+        NonFiniteError: features with NaN or infinity; says of how many videos, and the first.
     """
     if choice is None or choice.videos is None:
         return _extracted(items, extractor, choice, is_reference, store, reporter, name, budget)
@@ -153,7 +156,17 @@ def _extracted(
         phase.advance(len(group))
     for item in items:
         _sort_in(result, item, known[item.digest])
+    _require_finite(result)
     return result
+
+
+def _require_finite(found: FolderFeatures) -> None:
+    bad = [item.path for item, rows in zip(found.items, found.features, strict=True) if not np.isfinite(rows).all()]
+    if bad:
+        raise NonFiniteError(
+            f"features of {len(bad)} of {len(found.items)} videos have NaN or infinity, the first of {bad[0]}. "
+            "Nothing is scored without them: look at the weights, then at these files."
+        )
 
 
 def _sort_in(result: FolderFeatures, item: Item, found: tuple[Floats, Shape] | str) -> None:

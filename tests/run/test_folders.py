@@ -10,19 +10,21 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ivbench.config import Profile, Subsets, profile
-from ivbench.errors import ConfigError, MissingFileError, ProtocolError, ShapeError, UnreadableError
+from ivbench.errors import ConfigError, MissingFileError, NonFiniteError, ProtocolError, ShapeError, UnreadableError
 from ivbench.metrics.statistics_files import read_statistics
 from ivbench.report.exports import export
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run import Silent
 from ivbench.run.folder_extraction import Choices, Extraction
+from ivbench.run.folder_features import extract_folder
 from ivbench.run.folder_items import Item, buckets, clip_of, find_items, read_clip
 from ivbench.run.folder_scoring import FolderRequest, folder_statistics, score_folders
 from ivbench.run.package_files import package_note
@@ -196,6 +198,26 @@ def test_one_video_has_a_distance_of_a_covariance_of_zero(tmp_path: Path) -> Non
     assert any("its covariance counts as 0" in note for note in score.notes)
     folder_statistics(tmp_path / "gen", "fvd", choices, store, Silent(), tmp_path / "one.npz")
     assert not read_statistics(tmp_path / "one.npz", 1).statistics.covariance(1).any()
+
+
+def test_features_that_are_no_numbers_are_counted_and_the_first_file_is_named(tmp_path: Path) -> None:
+    for number, level in enumerate((10, 250, 20, 251)):
+        np.save(tmp_path / f"{number}.npy", np.full((2, 8, 8, 3), level, np.uint8))
+    extractor = SimpleNamespace(
+        kind="frames",
+        dim=1,
+        name="log",
+        digest="0" * 64,
+        preprocess="none",
+        extract=lambda videos: np.log(240.0 - videos.mean(axis=(2, 3, 4), dtype=np.float32))[..., None],
+    )
+    items, store = find_items(tmp_path), Store(tmp_path / "store")
+    for _ in range(2):
+        with (
+            np.errstate(invalid="ignore"),
+            pytest.raises(NonFiniteError, match=r"of 2 of 4 videos have NaN or infinity, the first of .*1\.npy"),
+        ):
+            extract_folder(items, extractor, None, False, store, Silent(), "videos")
 
 
 def test_what_cannot_be_scored_is_one_clear_error(tmp_path: Path) -> None:

@@ -53,6 +53,13 @@ def test_equal_sets_are_zero_and_two_points_have_a_closed_form() -> None:
     assert apart == pytest.approx(2000 * (1 - np.exp(-0.5)))
 
 
+def test_one_row_has_a_value_by_the_same_formula_and_no_interval() -> None:
+    row = np.random.default_rng(3).normal(size=(1, 1, 6))
+    score = CMMD().score(CMMD().gather([Batch(0, np.zeros(1, np.int64), row)], setting(prompts=1)), setting(), [0])
+    assert score.value == pytest.approx(authors(row[0], REAL), rel=1e-9)
+    assert score.interval is None
+
+
 def test_it_rises_with_the_shift_and_never_above_twice_the_scale() -> None:
     value_of = CMMD().measure(setting())
     values = [value_of(REAL + shift) for shift in (0.0, 1.0, 3.0, 100.0)]

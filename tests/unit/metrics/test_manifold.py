@@ -131,6 +131,16 @@ def test_a_score_has_interval_counts_and_protocol(name: str) -> None:
     assert score.higher_is_better
 
 
+def test_coverage_of_one_row_is_the_share_of_balls_around_it() -> None:
+    one = REFERENCE.mean(axis=0, keepdims=True)
+    distances = np.linalg.norm(REFERENCE[:, None] - REFERENCE, axis=-1)
+    expected = 100 * (np.linalg.norm(REFERENCE - one, axis=1) < np.sort(distances)[:, 5]).mean()
+    score = scored("coverage", one, REFERENCE)
+    assert 5 < expected < 95
+    assert score.value == pytest.approx(expected)
+    assert score.interval is None
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_a_small_or_missing_reference_is_refused(name: str) -> None:
     with pytest.raises(ShapeError, match=r"neighbours of a video need|needs at least 4"):

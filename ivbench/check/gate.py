@@ -71,7 +71,8 @@ def read_gate(path: Path) -> Gate:
         MissingFileError, ConfigError: not there, no YAML, an unknown key, a metric twice.
     """
     if not path.is_file():
-        raise MissingFileError(f"{path} is no file. Write a gate with check --init, or name another with --gate.")
+        found = "is no file" if path.exists() else "is not there"
+        raise MissingFileError(f"{path} {found}. Write a gate with check --init, or name another with --gate.")
     gate = parse(Gate, read_yaml(path), str(path))
     names = [rule.metric for rule in gate.rules]
     twice = sorted({name for name in names if names.count(name) > 1})

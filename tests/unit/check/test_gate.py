@@ -204,8 +204,8 @@ def test_a_rule_for_a_name_that_no_cell_has_fails_with_the_names_that_there_are(
 
 
 def test_a_gate_that_is_not_there_says_how_to_write_one(tmp_path: Path) -> None:
-    for place in (tmp_path / "gate.yaml", tmp_path):
-        with pytest.raises(MissingFileError, match=r"is no file\. Write a gate with check --init"):
+    for place, found in ((tmp_path / "gate.yaml", "is not there"), (tmp_path, "is no file")):
+        with pytest.raises(MissingFileError, match=rf"{found}\. Write a gate with check --init"):
             read_gate(place)
 
 

@@ -16,7 +16,7 @@ from ivbench import registry
 from ivbench.config import Order, Profile, digest
 from ivbench.data.captions import FROM_NAMES, captions_of, entries
 from ivbench.data.unpacked import set_folder
-from ivbench.errors import ConfigError, ProtocolError, ShapeError
+from ivbench.errors import ConfigError, ShapeError
 from ivbench.extractors import ImageTextExtractor
 from ivbench.metrics import (
     Batch,
@@ -32,14 +32,9 @@ from ivbench.metrics.base import NO_PROMPTS, ExtractorKind
 from ivbench.metrics.clip_score import CLIPScore
 from ivbench.metrics.manifold_means import Authenticity
 from ivbench.metrics.mean_metric import MeanMetric
-from ivbench.metrics.pickled_statistics import is_pickle, read_pickled, require_allowed
+from ivbench.metrics.pickled_statistics import require_allowed
 from ivbench.metrics.r_precision import RPrecision
-from ivbench.metrics.statistics_files import (
-    StatisticsFile,
-    is_statistics_file,
-    read_statistics,
-    write_statistics,
-)
+from ivbench.metrics.statistics_files import StatisticsFile, write_statistics
 from ivbench.plan import Execution
 from ivbench.results.files import write_csv, write_results
 from ivbench.results.schema import CascadeInfo, Cell, Results, Score, SuiteInfo
@@ -53,6 +48,7 @@ from ivbench.run.folder_items import Item, find_items
 from ivbench.run.package_files import package_note
 from ivbench.run.pipeline import RESULTS, TABLE, Outcome, require_folder
 from ivbench.run.progress import Reporter
+from ivbench.run.reference_files import holds_statistics, made_by, read_reference
 
 __all__ = ["FolderRequest", "folder_score", "folder_statistics", "metric_of_folders", "score_folders"]
 
@@ -145,7 +141,7 @@ def folder_statistics(folder: Path, metric: str, choices: Choices, store: Store,
         raise ConfigError(f"{metric} needs the features themselves, not their statistics. Name a Frechet metric.")
     features = extraction.features(found.kind, folder, is_reference=True)
     statistics = found.reference(part for _, part in blocks(features, found.kind))
-    made = {**_made(extraction, metric, found.kind), "set": extraction.set_digest(found.kind, features)}
+    made = {**made_by(extraction, metric, found.kind), "set": extraction.set_digest(found.kind, features)}
     write_statistics(out, StatisticsFile(statistics, len(features.items), made), extraction.profile.ddof)
     return len(features.items)
 
@@ -175,7 +171,7 @@ class _Scoring:
         self._metrics = [metric_of_folders(name) for name in request.metrics]
         self._require_material()
         require_allowed(request.reference, request.allow_pickle)
-        self._from_file = request.reference is not None and _holds_statistics(request.reference)
+        self._from_file = request.reference is not None and holds_statistics(request.reference)
         if request.reference is not None and not self._from_file:
             extraction.find(request.reference)
         extraction.find(request.generated)
@@ -184,7 +180,9 @@ class _Scoring:
         self._statistics: dict[str, tuple[Reference, list[str]]] = {}
         if request.reference is not None and self._from_file:
             compared = [metric for metric in self._metrics if metric.compares]
-            self._statistics = {metric.name: self._read(metric, request.reference) for metric in compared}
+            self._statistics = {
+                metric.name: read_reference(metric, request.reference, extraction) for metric in compared
+            }
 
     def score(self, metric: Metric[Any]) -> Score:
         """The record of one metric."""
@@ -333,26 +331,6 @@ class _Scoring:
         found = real_value(metric, conditions, real, generated, request.floor_draws)
         return {} if found is None else {"ground_truth": found}
 
-    def _read(self, metric: Metric[Any], path: Path) -> tuple[Reference, list[str]]:
-        ddof = self.extraction.profile.ddof
-        if not isinstance(metric, FrechetMetric):
-            raise ConfigError(f"{metric.name} needs the reference's features; {path} has their statistics alone.")
-        dim = self.extraction.extractor(metric.kind).dim
-        file = read_pickled(path, dim, ddof) if is_pickle(path) else read_statistics(path, ddof)
-        if file.statistics.dim != dim:
-            raise ShapeError(
-                f"{path} is of {file.statistics.dim} features, the extractor gives {dim}. "
-                "Name statistics of this extractor, or a folder."
-            )
-        expected = _made(self.extraction, metric.name, metric.kind)
-        differing = [key for key, value in expected.items() if file.made.get(key, value) != value]
-        if differing:
-            said = ", ".join(f"{key} ({file.made[key]} / {expected[key]})" for key in differing)
-            raise ProtocolError(f"{path} was made in another way: {said}. Make it again: ivbench metric stats")
-        notes = [] if file.made else [f"{path.name} does not say what made it: its extractor is taken on trust"]
-        set_digest = str(file.made.get("set") or digest([file.statistics.mean.tolist()]))
-        return Reference(file.statistics, set_digest, file.count), notes
-
     def _conditions(
         self, kind: ExtractorKind, generated: FolderFeatures, reference: Reference | None, texts: Texts | None
     ) -> Conditions:
@@ -369,23 +347,6 @@ class _Scoring:
             reference=reference,
             texts=texts,
         )
-
-
-def _holds_statistics(path: Path) -> bool:
-    return is_pickle(path) or is_statistics_file(path)
-
-
-def _made(extraction: Extraction, metric: str, kind: ExtractorKind) -> dict[str, str | int | float | None]:
-    """What decides reference statistics, but for the videos."""
-    source = extraction.source(kind)
-    return {
-        "metric": metric,
-        "extractor": source.name,
-        "weights": source.digest,
-        "preprocess": source.preprocess,
-        "clip": clip_in_words(extraction.clip(kind)),
-        "ddof": extraction.profile.ddof,
-    }
 
 
 def _batches(found: FolderFeatures, kind: ExtractorKind, units: Units) -> Iterator[Batch]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import re
 from pathlib import Path
 
@@ -38,6 +41,15 @@ def test_its_page_says_what_its_results_say(folder: Path) -> None:
     made = build(read_results(folder / "results.json"), folder)
     assert cells(shipped) == cells(made)
     assert len(cells(shipped)) > 50
+
+
+def test_its_policy_lets_its_own_style_and_script_run(folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    policy = html.unescape(page[: page.index("</head>")])
+    for tag in ("style", "script"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
 
 
 def test_it_is_of_the_zoos_weights(folder: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench import registry
-from ivbench.config import Order, Profile, digest
+from ivbench.config import Order, digest
 from ivbench.data.captions import FROM_NAMES, captions_of, entries
 from ivbench.data.unpacked import set_folder
 from ivbench.errors import ConfigError, ShapeError
@@ -255,7 +255,7 @@ class _Scoring:
             environments=[describe_environment(Execution(device=device))],
             cells=[cell],
             ground_truth=[],
-            disclosures=_disclosures(chosen),
+            disclosures=_disclosures(request.choices),
         )
 
     def _require_material(self) -> None:
@@ -387,7 +387,9 @@ def _of_files(side: str, found: FolderFeatures) -> list[str]:
     return notes
 
 
-def _disclosures(chosen: Profile) -> list[str]:
-    if chosen.verified:
-        return [f"profile {chosen.name}@{chosen.version}: {chosen.summary}; tested against {chosen.verified}"]
-    return [f"profile {chosen.name}@{chosen.version}: {chosen.summary}; not tested against {chosen.source} yet"]
+def _disclosures(choices: Choices) -> list[str]:
+    chosen = choices.profile
+    tested = f"tested against {chosen.verified}" if chosen.verified else f"not tested against {chosen.source} yet"
+    if choices.extractor is not None and any((chosen.frames, chosen.clips, chosen.image_text)):
+        tested += f", whose network {choices.extractor} stands in for"
+    return [f"profile {chosen.name}@{chosen.version}: {chosen.summary}; {tested}"]

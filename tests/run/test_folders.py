@@ -200,6 +200,16 @@ def test_one_video_has_a_distance_of_a_covariance_of_zero(tmp_path: Path) -> Non
     assert not read_statistics(tmp_path / "one.npz", 1).statistics.covariance(1).any()
 
 
+def test_a_network_in_the_place_of_the_packages_is_said(tmp_path: Path) -> None:
+    for side in ("gen", "ref"):
+        videos(tmp_path / side, 2, len(side))
+    request = FolderRequest(
+        tmp_path / "gen", tmp_path / "ref", ("frame_fid",), Choices(profile("clean-fid"), {}, "frame-probe")
+    )
+    (line,) = score_folders(request, Store(tmp_path / "s"), Silent(), tmp_path / "o", "test").results.disclosures
+    assert line.endswith("tested against clean-fid 0.1.35, whose network frame-probe stands in for")
+
+
 def test_features_that_are_no_numbers_are_counted_and_the_first_file_is_named(tmp_path: Path) -> None:
     for number, level in enumerate((10, 250, 20, 251)):
         np.save(tmp_path / f"{number}.npy", np.full((2, 8, 8, 3), level, np.uint8))

@@ -99,7 +99,7 @@ def test_update_replaces_the_baseline_and_nothing_else_does(folder: Path) -> Non
     assert main(["check", "worse", "--baseline", "old", "--update"]) == 0
     baseline = read_results(folder / "old" / "results.json")
     assert baseline.cells[0].scores == read_results(folder / "worse" / "results.json").cells[0].scores
-    assert any("before" in note for note in baseline.notes)
+    assert any("before" in line for line in baseline.origins)
     assert main(["check", "worse", "--baseline", "old"]) == 0
 
 

@@ -35,6 +35,8 @@ RECORD = Path(__file__).parents[1] / "golden" / "convention.json"
 _NOISE = {"generated": 0.0, "reference": 8.0}
 _BLOCK = 500
 
+Features = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Convention:
@@ -80,11 +82,13 @@ def main() -> None:
     for seed, (side, count) in enumerate(convention.counts.items(), 11):
         write(folder / side, count, seed, _NOISE[side])
     weights = {"inception": material.inception_file, "i3d": material.i3d_file}[convention.weights](folder)
-    row = {"what": convention.what, "profile": convention.profile, **_scored(convention, folder, weights)}
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
-    record[name] = row
+    peak = record[name]["peak_gib"] if name in record and (folder / "out").exists() else None
+    scored = _scored(convention, folder, weights)
+    row = {"what": convention.what, "profile": convention.profile, **scored, "counts": convention.counts}
+    record[name] = row if peak is None else {**row, "peak_gib": peak}  # that of the run that computed the features
     RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    print(json.dumps(row, indent=1))
+    print(json.dumps(record[name], indent=1))
 
 
 def _blocks(folder: Path, count: int) -> Iterator[tuple[int, int]]:
@@ -114,7 +118,7 @@ def _write_clips(folder: Path, count: int, seed: int, noise: float) -> None:
 
 
 def _scored(convention: Convention, folder: Path, weights: Path) -> dict[str, object]:
-    """The value, the largest memory of ivbench's processes, and the distance by the package of the same statistics."""
+    """The value, the largest memory of its process, and the same distance by the package and by singular values."""
     words = ["--generated", str(folder / "generated"), "--reference", str(folder / "reference")]
     words += ["--metrics", convention.metric, "--floor-draws", "0", "--out", str(folder / "out")]
     words += ["--profile", convention.profile, "--weights", f"{convention.weights}={weights}"]
@@ -122,33 +126,54 @@ def _scored(convention: Convention, folder: Path, weights: Path) -> dict[str, ob
     results = json.loads((folder / "out" / "results.json").read_text(encoding="utf-8"))
     (score,) = results["cells"][0]["scores"]
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    theirs = _distance(convention.package, _moments(convention, folder, weights))
-    difference = abs(score["value"] - theirs) / theirs
-    found = {"value": score["value"], "package": convention.package, "package_value": theirs, "difference": difference}
-    return {**found, "peak_gib": round(peak, 2), "counts": convention.counts}
+    sides, ddof = _features(convention, folder, weights), int(score["fields"]["ddof"])
+    theirs = _distance(convention.package, sides, ddof)
+    right = _by_singular_values(sides, ddof)
+    return {
+        "value": score["value"],
+        "package": convention.package,
+        "package_value": theirs,
+        "difference": abs(score["value"] - theirs) / theirs,
+        "by_singular_values": right,
+        "own_error": abs(score["value"] - right) / right,
+        "package_error": abs(theirs - right) / right,
+        "peak_gib": round(peak, 2),
+    }
 
 
-def _moments(convention: Convention, folder: Path, weights: Path) -> list[NDArray[np.float64]]:
-    """Mean and covariance of both sides, by numpy, of the features that the score was computed from."""
+def _features(convention: Convention, folder: Path, weights: Path) -> list[Features]:
+    """Of both sides, those that the score was computed from."""
     from ivbench import config
     from ivbench.results.store import Store
     from ivbench.run import Silent
     from ivbench.run.folder_extraction import Choices, Extraction
 
-    profile = config.profile(convention.profile)
-    extraction = Extraction(Choices(profile, {convention.weights: weights}), Store(folder / "store"), Silent())
-    found: list[NDArray[np.float64]] = []
-    for side in convention.counts:
-        features = extraction.features(convention.kind, folder / side, is_reference=side == "reference")
-        rows = np.concatenate(features.features).astype(np.float64)
-        found += [rows.mean(0), np.cov(rows, rowvar=False, ddof=profile.ddof)]
+    choices = Choices(config.profile(convention.profile), {convention.weights: weights})
+    extraction = Extraction(choices, Store(folder / "store"), Silent())
+    found = [
+        extraction.features(convention.kind, folder / side, is_reference=side == "reference").features
+        for side in convention.counts
+    ]
     if extraction.computed:
         raise RuntimeError("the score's features are not in the store")
-    return found
+    return [np.concatenate(rows).astype(np.float64) for rows in found]
 
 
-def _distance(package: str, moments: list[NDArray[np.float64]]) -> float:
+def _by_singular_values(sides: list[Features], ddof: int) -> float:
+    """The distance without a covariance: of centred rows X = Q R, Tr (S1 S2)^(1/2) is the nuclear norm of R1 R2^T."""
+    means = [rows.mean(0) for rows in sides]
+    triangles = [
+        np.linalg.qr((rows - mean) / np.sqrt(len(rows) - ddof), "r") for rows, mean in zip(sides, means, strict=True)
+    ]
+    cross = np.linalg.svd(triangles[0] @ triangles[1].T, compute_uv=False).sum()
+    spread = sum(float(np.square(triangle).sum()) for triangle in triangles)
+    return float(np.square(means[0] - means[1]).sum() + spread - 2.0 * cross)
+
+
+def _distance(package: str, sides: list[Features], ddof: int) -> float:
+    """By the package's own function, of mean and covariance by numpy."""
     warnings.simplefilter("ignore")
+    moments = [part for rows in sides for part in (rows.mean(0), np.cov(rows, rowvar=False, ddof=ddof))]
     if package == "pytorch-fid":
         from pytorch_fid.fid_score import calculate_frechet_distance
 

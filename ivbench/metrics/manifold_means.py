@@ -36,8 +36,8 @@ class ManifoldMean(MeanMetric):
     nearest_k: ClassVar[int]
 
     @abstractmethod
-    def against(self, reference: Array) -> Callable[[Array], Array]:
-        """The values [N] of rows [N, D] against reference rows [M, D], which are prepared once."""
+    def against(self, reference: Array) -> Callable[[Array], dict[str, Array]]:
+        """Columns [N] of rows [N, D], as `values`, against reference rows [M, D], which are prepared once."""
 
     def rows(self, features: NDArray[np.floating]) -> NDArray[np.floating]:
         """[N, T, D] -> [N, D], the mean over frames."""
@@ -45,8 +45,8 @@ class ManifoldMean(MeanMetric):
 
     def judge(self, conditions: Conditions) -> Callable[[NDArray[np.floating], Integers], dict[str, Array]]:
         """`values`, with the reference's neighbourhoods found once."""
-        value_of = self.against(self._reference_rows(conditions))
-        return lambda features, prompts: {"value": value_of(finite_features(self.rows(features)))}
+        columns_of = self.against(self._reference_rows(conditions))
+        return lambda features, prompts: columns_of(finite_features(self.rows(features)))
 
     def values(self, images: NDArray[np.floating], prompts: Integers, conditions: Conditions) -> dict[str, Array]:
         """Column `value`; `images` are features [B, T, D].
@@ -71,10 +71,10 @@ class Precision(ManifoldMean):
     unit: ClassVar[str] = "%"
     nearest_k: ClassVar[int] = 3
 
-    def against(self, reference: Array) -> Callable[[Array], Array]:
+    def against(self, reference: Array) -> Callable[[Array], dict[str, Array]]:
         """100 where a row lies in a ball, else 0."""
         radii = neighbours(reference, self.nearest_k).distance[:, -1]
-        return lambda rows: np.where(balls_around(rows, reference, radii) > 0, 100.0, 0.0)
+        return lambda rows: {"value": np.where(balls_around(rows, reference, radii) > 0, 100.0, 0.0)}
 
 
 class Density(ManifoldMean):
@@ -89,10 +89,10 @@ class Density(ManifoldMean):
     title: ClassVar[str] = "density"
     nearest_k: ClassVar[int] = 5
 
-    def against(self, reference: Array) -> Callable[[Array], Array]:
+    def against(self, reference: Array) -> Callable[[Array], dict[str, Array]]:
         """The number of balls over k."""
         radii = inner(neighbours(reference, self.nearest_k).distance[:, -1])
-        return lambda rows: balls_around(rows, reference, radii) / self.nearest_k
+        return lambda rows: {"value": balls_around(rows, reference, radii) / self.nearest_k}
 
     def _own_fields(self, conditions: Conditions) -> dict[str, Scalar]:
         return {**super()._own_fields(conditions), "balls": "open"}
@@ -112,12 +112,22 @@ class Authenticity(ManifoldMean):
     unit: ClassVar[str] = "%"
     nearest_k: ClassVar[int] = 1
 
-    def against(self, reference: Array) -> Callable[[Array], Array]:
-        """100 where a row is no near copy, else 0."""
+    def against(self, reference: Array) -> Callable[[Array], dict[str, Array]]:
+        """100 where a row is no near copy, else 0; beside it `place`, its nearest reference row, and distances.
+
+        `distance` is that to this row, `spacing` of this row to its own nearest, `usual` the median of all spacings.
+        """
         own = neighbours(reference, self.nearest_k).distance[:, 0]
+        usual = np.median(np.sqrt(own))
 
-        def value_of(rows: Array) -> Array:
-            place, distance = nearest(rows, reference)
-            return np.where(distance > own[place], 100.0, 0.0)
+        def columns_of(rows: Array) -> dict[str, Array]:
+            place, squared = nearest(rows, reference)
+            return {
+                "value": np.where(squared > own[place], 100.0, 0.0),
+                "place": place.astype(np.float64),
+                "distance": np.sqrt(squared),
+                "spacing": np.sqrt(own[place]),
+                "usual": np.full(len(rows), usual),
+            }
 
-        return value_of
+        return columns_of

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ivbench.metrics.manifold_means import Authenticity, mean_over_frames
-from ivbench.metrics.neighbours import nearest, neighbours
-from ivbench.metrics.statistics import Array, finite_features
+from ivbench.metrics.mean_metric import MeanEvidence
 from ivbench.results.schema import Nearest
-from ivbench.run.folder_features import FolderFeatures
 
 __all__ = ["closest_in_words", "nearest_videos"]
 
@@ -19,30 +16,22 @@ _TWICE = 0.01
 """Of the usual spacing: a real video that has another one nearer than this stands twice."""
 
 
-def nearest_videos(
-    generated: FolderFeatures, reference: FolderFeatures, names: Sequence[str]
-) -> tuple[list[Nearest], float]:
-    """Of each generated video the nearest of the reference, as authenticity finds it.
+def nearest_videos(evidence: MeanEvidence, names: Sequence[str]) -> tuple[list[Nearest], float]:
+    """Of each generated video the nearest of the reference, as authenticity found it.
 
     Args:
-        generated: features of frames.
-        reference: of what the model was trained on.
-        names: of the reference's videos.
+        evidence: of authenticity, each video a prompt of its own.
+        names: of the reference's videos, in the order in which the metric had them.
 
     Returns:
-        One for each generated video, and the median spacing of all the real ones.
-
-    Raises:
-        ShapeError: the reference has one video alone.
+        One for each generated video, in their order, and the median spacing of all the real ones.
     """
-    real = _rows(reference)
-    spacing = np.sqrt(neighbours(real, Authenticity.nearest_k).distance[:, 0])
-    places, squares = nearest(_rows(generated), real)
+    columns = [evidence.columns[name][np.argsort(evidence.prompt)] for name in ("place", "distance", "spacing")]
     found = [
-        Nearest(file=names[place], distance=float(distance), spacing=float(spacing[place]))
-        for place, distance in zip(places.tolist(), np.sqrt(squares), strict=True)
+        Nearest(file=names[int(place)], distance=float(distance), spacing=float(spacing))
+        for place, distance, spacing in zip(*columns, strict=True)
     ]
-    return found, float(np.median(spacing))
+    return found, float(evidence.columns["usual"][0])
 
 
 def closest_in_words(units: Sequence[str], found: Sequence[Nearest], usual: float) -> list[str]:
@@ -71,8 +60,3 @@ def closest_in_words(units: Sequence[str], found: Sequence[Nearest], usual: floa
             "nearly so: nothing but the same file counts as a copy of it. Leave one of the two out"
         )
     return said
-
-
-def _rows(found: FolderFeatures) -> Array:
-    """[N, D], the mean over each video's frames."""
-    return finite_features(np.stack([mean_over_frames(part[None])[0] for part in found.features]))

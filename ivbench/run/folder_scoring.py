@@ -31,7 +31,7 @@ from ivbench.metrics import (
 from ivbench.metrics.base import NO_PROMPTS, ExtractorKind
 from ivbench.metrics.clip_score import CLIPScore
 from ivbench.metrics.manifold_means import Authenticity
-from ivbench.metrics.mean_metric import MeanMetric
+from ivbench.metrics.mean_metric import MeanEvidence, MeanMetric
 from ivbench.metrics.pickled_statistics import require_allowed
 from ivbench.metrics.r_precision import RPrecision
 from ivbench.metrics.statistics_files import StatisticsFile, write_statistics
@@ -209,15 +209,16 @@ class _Scoring:
         if score.by_prompt:
             update["units"] = self._units(generated, units, texts)
         if isinstance(metric, Authenticity):
-            update |= self._copies(metric, generated, notes)
+            update |= self._copies(evidence, generated, notes)
         return score.model_copy(update=update)
 
-    def _copies(self, metric: Authenticity, generated: FolderFeatures, notes: list[str]) -> dict[str, Any]:
+    def _copies(self, evidence: MeanEvidence, generated: FolderFeatures, notes: list[str]) -> dict[str, Any]:
         """Which real video is nearest to each, and the notes with the likeliest copies among them."""
         request = self._request
         assert request.reference is not None
-        real = self.extraction.features(metric.kind, request.reference, is_reference=True)
-        found, usual = nearest_videos(generated, real, _names(request.reference, real))
+        real = self.extraction.features(Authenticity.kind, request.reference, is_reference=True)
+        names, places = _names(request.reference, real), (part for part, _ in blocks(real, Authenticity.kind))
+        found, usual = nearest_videos(evidence, [names[place] for part in places for place in part])
         said = closest_in_words(_names(request.generated, generated), found, usual)
         return {"nearest": found, "notes": [*notes, *said]}
 

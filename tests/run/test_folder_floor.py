@@ -9,7 +9,9 @@ import pytest
 
 from ivbench import registry
 from ivbench.cli.main import main
-from ivbench.metrics import NullFloor
+from ivbench.metrics import Batch, NullFloor
+from ivbench.metrics.manifold_means import Authenticity
+from ivbench.metrics.mean_metric import MeanEvidence
 from ivbench.results.files import read_results
 from ivbench.results.store import Store
 from ivbench.run.folder_copies import closest_in_words, nearest_videos
@@ -91,8 +93,9 @@ def test_authenticity_names_the_training_video_that_a_copy_is_of(tmp_path: Path)
         np.full((4, 24, 40, 3), 8 * n, np.uint8) + draw.integers(0, 8, (4, 24, 40, 3), np.uint8) for n in range(12)
     ]
     train.append(np.full((6, 24, 40, 3), 120, np.uint8))
+    train[0] = train[0][[0, 1, 2, 3, 0, 1]]  # longer ones come to the metric after the others
     write_videos(tmp_path / "ref", train)
-    copy, new = train[5].copy(), np.full((4, 24, 40, 3), 250, np.uint8)
+    copy, new = train[5].copy(), np.full((6, 24, 40, 3), 250, np.uint8)
     copy[0, 0, 0] ^= 1
     write_videos(tmp_path / "gen", [new, copy, train[12]])
     asked = ["score", "--generated", str(tmp_path / "gen"), "--reference", str(tmp_path / "ref")]
@@ -112,11 +115,17 @@ def test_authenticity_names_the_training_video_that_a_copy_is_of(tmp_path: Path)
     assert "1 generated videos are the same file as one of the reference" in score.notes
 
 
+def authenticity(generated: np.ndarray, real: np.ndarray) -> MeanEvidence:
+    metric = Authenticity()
+    chosen = conditions(num_prompts=len(generated), reference=metric.prepare([real], "r" * 64, len(real)))
+    return metric.gather([Batch(0, np.arange(len(generated)), generated)], chosen)
+
+
 def test_a_copy_of_a_training_video_that_stands_twice_is_named_too() -> None:
-    twice = features(np.concatenate([REAL, REAL[:1]]))
+    twice = np.concatenate([REAL, REAL[:1]])
     names = [f"real {place}" for place in range(61)]
     near, far = REAL[:1] + np.float32(1e-4), REAL[1:2] + np.float32(50)
-    found, usual = nearest_videos(features(np.concatenate([near, far])), twice, names)
+    found, usual = nearest_videos(authenticity(np.concatenate([near, far]), twice), names)
     assert (found[0].file, found[0].spacing) == ("real 0", 0.0)
     assert found[0].distance > 0.0  # so authenticity, as it is defined, takes it for new
     named, missed = closest_in_words(["near", "far"], found, usual)
@@ -124,10 +133,10 @@ def test_a_copy_of_a_training_video_that_stands_twice_is_named_too() -> None:
     assert "near to real 0 (0.000" in named
     assert "far" not in named
     assert missed.startswith("1 of the videos is nearest to a real video that stands twice")
-    all_twice, none = nearest_videos(features(near), features(np.concatenate([REAL, REAL])), names * 2)
+    all_twice, none = nearest_videos(authenticity(near, np.concatenate([REAL, REAL])), names * 2)
     assert none == 0.0
     assert len(closest_in_words(["near"], all_twice, none)) == 1  # none is usual: it is counted, and not named
-    once, usual = nearest_videos(features(far), features(), names)
+    once, usual = nearest_videos(authenticity(far, REAL), names)
     assert closest_in_words(["far"], once, usual) == []
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from ivbench.errors import ShapeError
-from ivbench.metrics.statistics import Array, GaussianStatistics, finite_features
+from ivbench.metrics.statistics import Array, GaussianStatistics, divisor, finite_features
 
 __all__ = ["Target", "factor", "frechet_distance", "frechet_distance_of_features"]
 
@@ -128,7 +128,7 @@ def frechet_distance_of_features(a: NDArray[np.floating], b: NDArray[np.floating
     if rows[0].shape[-1] != rows[1].shape[-1] or not all(len(x) for x in rows):
         raise ShapeError(f"got features of {np.shape(a)} and {np.shape(b)}: one D and a row of each are needed.")
     means = [x.mean(axis=0) for x in rows]
-    centred = [(x - m) / np.sqrt(max(len(x) - ddof, 1)) for x, m in zip(rows, means, strict=True)]
+    centred = [(x - m) / np.sqrt(divisor(len(x), ddof)) for x, m in zip(rows, means, strict=True)]
     traces = sum(float(np.sum(np.square(x))) for x in centred)
     shift = float(np.sum(np.square(means[0] - means[1])))
     return max(shift + traces - 2.0 * _nuclear_norm(centred[0] @ centred[1].T), 0.0)

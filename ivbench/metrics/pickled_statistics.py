@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ivbench.errors import ConfigError, MissingFileError, ShapeError, UnreadableError
-from ivbench.metrics.statistics import GaussianStatistics, finite_features
+from ivbench.metrics.statistics import GaussianStatistics, divisor, finite_features
 from ivbench.metrics.statistics_files import StatisticsFile, checked_moments
 
 __all__ = ["is_pickle", "read_pickled", "require_allowed"]
@@ -100,7 +100,7 @@ def read_pickled(path: Path, dim: int, ddof: int) -> StatisticsFile:
     mu, sigma = checked_moments(path, mu, sigma)
     count = held.get("num_images")
     rows = ddof + 1
-    return StatisticsFile(GaussianStatistics(rows, mu, sigma * (rows - ddof)), int(count) if count else None)
+    return StatisticsFile(GaussianStatistics(rows, mu, sigma * divisor(rows, ddof)), int(count) if count else None)
 
 
 def _feature_stats(path: Path, held: Mapping[str, Any], dim: int) -> StatisticsFile:

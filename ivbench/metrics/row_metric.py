@@ -52,7 +52,8 @@ class RowMetric(ComparedMetric):
             parts.append((batch.run, np.repeat(group_of[batch.prompts], each), rows))
             videos[batch.run] = videos.get(batch.run, 0) + len(batch.prompts)
         if not parts:
-            raise ShapeError(f"{self.name} got no videos; at least 1 is needed. Sample this cell first.")
+            needed = f"at least {self.fewest_rows} rows are needed"
+            raise ShapeError(f"{self.name} got no videos; {needed}. Sample this cell first.")
         total = sum(len(rows) for _, _, rows in parts)
         if total < self.fewest_rows:
             raise ShapeError(f"{self.name} needs at least {self.fewest_rows} rows, got {total}. Score more videos.")

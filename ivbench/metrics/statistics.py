@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ivbench.errors import NonFiniteError, ShapeError
 
-__all__ = ["Array", "GaussianStatistics", "finite_features", "merge_all"]
+__all__ = ["Array", "GaussianStatistics", "divisor", "finite_features", "merge_all"]
 
 Array = NDArray[np.float64]
 
@@ -37,6 +37,17 @@ def finite_features(features: NDArray[np.generic]) -> Array:
             "Look at the samples and the weights of this cell."
         )
     return rows
+
+
+def divisor(rows: int, ddof: int) -> int:
+    """What turns the scatter of so many rows into a covariance: rows - ddof, and 1 of one row, whose scatter is 0.
+
+    Raises:
+        ShapeError: no rows.
+    """
+    if not rows:
+        raise ShapeError("a covariance needs at least 1 feature row, got none. Score more videos.")
+    return max(rows - ddof, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,14 +167,8 @@ class GaussianStatistics:
         return self.scatter / self.divisor(ddof)
 
     def divisor(self, ddof: int) -> int:
-        """What the scatter is divided by: n - ddof, and 1 of one row, whose scatter is 0.
-
-        Raises:
-            ShapeError: no rows.
-        """
-        if not self.n:
-            raise ShapeError("a covariance needs at least 1 feature row, got none. Score more videos.")
-        return max(self.n - ddof, 1)
+        """That of these rows; see `divisor`."""
+        return divisor(self.n, ddof)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """As arrays to be stored: `n` [] int64, `mean` [D], `scatter` [D, D] float64."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivbench.errors import ConfigError, MissingFileError, NonFiniteError, ShapeError, UnreadableError
-from ivbench.metrics.statistics import Array, GaussianStatistics
+from ivbench.metrics.statistics import Array, GaussianStatistics, divisor
 from ivbench.results.atomic import write_bytes
 
 __all__ = ["StatisticsFile", "checked_moments", "is_statistics_file", "read_statistics", "write_statistics"]
@@ -84,7 +84,7 @@ def read_statistics(path: Path, ddof: int) -> StatisticsFile:
             raise ValueError("of no rows")
     except (TypeError, ValueError):
         raise UnreadableError(f"{path} says wrongly what made it. Make it again: ivbench metric stats") from None
-    return StatisticsFile(GaussianStatistics(rows, mu, sigma * max(rows - ddof, 1)), count, made)
+    return StatisticsFile(GaussianStatistics(rows, mu, sigma * divisor(rows, ddof)), count, made)
 
 
 def checked_moments(path: Path, mu: NDArray[np.generic], sigma: NDArray[np.generic]) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ its plural, such as `ivbench.adapters`). `python:module:object` names an object 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -137,8 +138,13 @@ def names(kind: str) -> list[str]:
     return sorted(_targets(kind))
 
 
-def target(kind: str, name: str) -> str:
+def target(kind: str, name: str, others: Iterable[str] = ()) -> str:
     """The `module:object` that a name stands for; `python:module:object` stands for itself.
+
+    Args:
+        kind: of object.
+        name: of it.
+        others: names from elsewhere that may have been meant; looked at where there is no such name.
 
     Raises:
         ConfigError: no such name; says the nearest one.
@@ -147,7 +153,7 @@ def target(kind: str, name: str) -> str:
         return name.removeprefix(_PYTHON)
     targets = _targets(kind)
     if name not in targets:
-        raise ConfigError(f'no {kind} is called "{name}".{did_you_mean(name, targets)}')
+        raise ConfigError(f'no {kind} is called "{name}".{did_you_mean(name, {*targets, *others})}')
     return targets[name]
 
 

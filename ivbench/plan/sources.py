@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ivbench import registry
 from ivbench.config import Frozen, MetricConfig, Settings, digest
 from ivbench.data.motion import MOTION_IDENTITY
 from ivbench.data.shapes.judge import JUDGE_IDENTITY
-from ivbench.errors import ConfigError, DigestError, did_you_mean
+from ivbench.errors import ConfigError, DigestError
 from ivbench.spec import CascadeSpec, GeneratorSpec
 from ivbench.zoo import Card, card_folders, find_card, folder_digest, read_card
 
@@ -197,15 +197,17 @@ def extractor_digests(metrics: Iterable[MetricConfig], zoo: Path | None = None) 
     return {name: digest(_cardless(name, zoo)) if card is None else card.digest for name, card in cards.items()}
 
 
+def _probes(zoo: Path | None) -> Iterator[str]:
+    """Names of the zoo's probes; nothing is read before the first is asked for."""
+    yield from (folder.name for folder in card_folders(zoo) if folder.parent.name == "probes")
+
+
 def _cardless(name: str, zoo: Path | None) -> dict[str, Any]:
     """What an extractor without a card is known by; another package's says it of itself."""
     if name in _BUILT_IN:
         return dict(_BUILT_IN[name])
     if not registry.is_foreign("extractor", name):
-        known = registry.names("extractor")
-        if name not in known:
-            probes = (folder.name for folder in card_folders(zoo) if folder.parent.name == "probes")
-            raise ConfigError(f'no extractor is called "{name}".{did_you_mean(name, {*known, *probes})}')
+        registry.target("extractor", name, _probes(zoo))
         return {"name": name, "cards": "none"}
     made = registry.made("extractor", name)
     lacking = [field for field in _IDENTITY if not hasattr(made, field)]

@@ -396,3 +396,11 @@ def _environment() -> Environment:
         libraries={"torch": "2.14.1", "numpy": "2.4.0", "open_clip": "3.3.0"},
         git="0123abc",
     )
+
+
+def of_folders(results: Results, description: str = "40 videos against real") -> Results:
+    """The first cell alone, as scores of folders have it: without suite, cascade and costs."""
+    suite = results.suite.model_copy(update={"prompts": []})
+    cascade = results.cascade.model_copy(update={"stages": [], "description": description})
+    cell = results.cells[0].model_copy(update={"costs": [], "gallery": [], "guidance_w": None, "scale_g": None})
+    return results.model_copy(update={"suite": suite, "cascade": cascade, "cells": [cell], "differences": []})

@@ -25,7 +25,7 @@ from ivbench.report.exports.markdown import markdown_table
 from ivbench.report.names import distinct
 from ivbench.report.tables import total_nfe
 from ivbench.results import Results, read_results, write_csv, write_results
-from tests.report.fixtures import make_results, with_published
+from tests.report.fixtures import make_results, of_folders, with_published
 
 HOSTILE = ["=cmd|' /C calc'!A0", "50% & $x_1$ {a} \\input{b} #1 ~^", "[x](javascript:alert(1))|<b>", "w=3 ddim 8"]
 
@@ -124,13 +124,10 @@ def test_latex_has_the_evaluations_of_suites_and_nothing_in_their_place_of_folde
     assert usual[0] == "NFE"
     assert usual[1:] == [str(total_nfe(cell)) for cell in results.cells]
     assert ends(with_published(results)) == usual  # whose published time stands behind the costs
-    suite = results.suite.model_copy(update={"prompts": []})
-    cascade = results.cascade.model_copy(update={"stages": []})
-    cell = results.cells[0].model_copy(update={"costs": []})
-    folders = results.model_copy(update={"suite": suite, "cascade": cascade, "cells": [cell], "differences": []})
+    folders = of_folders(results)
     head, row = ends(folders)
     assert head.startswith(escaped("CLIP R-Precision, %"))
-    assert row.startswith(f"{cell.scores[-1].value:.2f}")
+    assert row.startswith(f"{folders.cells[0].scores[-1].value:.2f}")
     assert r"{lrrrr}" in export("latex", [("a", folders)]).decode()
 
 

@@ -15,7 +15,7 @@ from ivbench.report.sources import Source
 from ivbench.report.tables import _span, main_table
 from ivbench.report.terminal import plain_table, print_table
 from ivbench.results.schema import Results
-from tests.report.fixtures import BIAS, make_results, with_published
+from tests.report.fixtures import BIAS, make_results, of_folders, with_published
 
 NONE = "\N{EN DASH}"
 
@@ -33,16 +33,13 @@ def test_columns_are_settings_metrics_and_costs(results: Results) -> None:
 
 def test_of_folders_the_page_has_no_word_of_sampling(results: Results, tmp_path: Path) -> None:
     said = "40 videos against real"
-    cascade = results.cascade.model_copy(update={"stages": [], "description": said})
-    suite = results.suite.model_copy(update={"prompts": []})
-    cell = results.cells[0].model_copy(update={"costs": [], "gallery": [], "guidance_w": None, "scale_g": None})
-    of_folders = results.model_copy(update={"suite": suite, "cascade": cascade, "cells": [cell], "differences": []})
-    table = main_table(of_folders)
+    scored = of_folders(results, said)
+    table = main_table(scored)
     assert [column.title for column in table.columns] == ["frame FID", "FVD", "CLIP score", "CLIP R-Precision, %"]
     assert {len(row.entries) for row in (*table.rows, *table.references)} == {4}
-    page, usual = build(of_folders, tmp_path), build(results, tmp_path)
-    assert f"{said}, under profile {suite.name}." in page
-    for word in ("Stage by stage", "The guidance weight w", "<summary>Prompts", f"Suite {suite.name}"):
+    page, usual = build(scored, tmp_path), build(results, tmp_path)
+    assert f"{said}, under profile {results.suite.name}." in page
+    for word in ("Stage by stage", "The guidance weight w", "<summary>Prompts", f"Suite {results.suite.name}"):
         assert word in usual
         assert word not in page
 
